@@ -1,0 +1,24 @@
+{
+  'targets': [
+    {
+      'target_name': 'percpu',
+      'sources': [
+        '<!@(node -p "require(\'fs\').readFileSync(\'native/sources.txt\', \'utf8\').trim().split(/\\s+/).join(\' \')")',
+        '<!@(node -p "require(\'fs\').readFileSync(\'native/binding/sources.txt\', \'utf8\').trim().split(/\\s+/).join(\' \')")',
+      ],
+      'include_dirs': [
+        'native',
+        '<!(node -p "require(\'node-addon-api\').include_dir")',
+      ],
+      'defines': [
+        'NAPI_VERSION=8',
+        'NAPI_DISABLE_CPP_EXCEPTIONS',
+        'NODE_ADDON_API_DISABLE_DEPRECATED',
+        'PERCPU_VERSION="<!(node -p "require(\'./package.json\').version")"',
+      ],
+      'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++20', '-fno-exceptions', '-fno-rtti', '-fvisibility=hidden', '-Wall', '-Wextra', '-O2'],
+      'cflags!': ['-O3'],
+    },
+  ],
+}

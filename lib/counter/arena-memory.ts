@@ -1,0 +1,78 @@
+import { PercpuError } from '../errors.js';
+import { WASM_PAGE } from './layout.js';
+
+/** What an arena's memory is handed to other threads as. */
+export type ShareableMemory = WebAssembly.Memory | SharedArrayBuffer;
+
+/**
+ * The shared memory of an arena as one thread sees it. It only grows, in place; views made before a growth stay valid
+ * but end where the memory ended then.
+ */
+export class ArenaMemory {
+  readonly shareable: ShareableMemory;
+  #words: Int32Array;
+  #longs: BigInt64Array;
+
+  /** Makes a memory that can grow from one page up to `maxBytes`: WebAssembly's where the platform has it. */
+  static create(maxBytes: number): ArenaMemory {
+    if (typeof WebAssembly !== 'undefined') {
+      return new ArenaMemory(
+        new WebAssembly.Memory({ initial: 1, maximum: Math.ceil(maxBytes / WASM_PAGE), shared: true }),
+      );
+    }
+    return new ArenaMemory(new SharedArrayBuffer(WASM_PAGE, { maxByteLength: maxBytes }));
+  }
+
+  constructor(shareable: ShareableMemory) {
+    this.shareable = shareable;
+    const buffer = currentBuffer(shareable);
+    this.#words = new Int32Array(buffer, 0, buffer.byteLength / 4);
+    this.#longs = new BigInt64Array(buffer, 0, buffer.byteLength / 8);
+  }
+
+  /** The memory as 32-bit words, as far as this thread has seen it grow. */
+  get words(): Int32Array {
+    return this.#words;
+  }
+
+  /** The memory as 64-bit words, as far as this thread has seen it grow. */
+  get longs(): BigInt64Array {
+    return this.#longs;
+  }
+
+  /**
+   * Makes sure that this thread can use the memory up to `bytes`: grows it, or takes note that another thread did.
+   *
+   * @throws PercpuError `ERR_ARENA_FULL` where the system has no more memory to give.
+   */
+  ensure(bytes: number): void {
+    if (this.#words.byteLength >= bytes) return;
+    let buffer = currentBuffer(this.shareable);
+    if (buffer.byteLength < bytes) {
+      try {
+        growTo(this.shareable, bytes, buffer.byteLength);
+      } catch (cause) {
+        // Another thread may have grown it between the two lines above, so that ours went past the maximum.
+        if (currentBuffer(this.shareable).byteLength < bytes) {
+          throw new PercpuError('ERR_ARENA_FULL', `The arena's memory cannot grow to ${bytes} bytes`, { cause });
+        }
+      }
+      buffer = currentBuffer(this.shareable);
+    }
+    this.#words = new Int32Array(buffer, 0, buffer.byteLength / 4);
+    this.#longs = new BigInt64Array(buffer, 0, buffer.byteLength / 8);
+  }
+}
+
+function currentBuffer(memory: ShareableMemory): SharedArrayBuffer {
+  if (memory instanceof SharedArrayBuffer) return memory;
+  // Growing by nothing makes this thread's instances and `buffer` notice that another thread has grown the memory.
+  memory.grow(0);
+  return memory.buffer as unknown as SharedArrayBuffer;
+}
+
+function growTo(memory: ShareableMemory, bytes: number, from: number): void {
+  const rounded = Math.ceil(bytes / WASM_PAGE) * WASM_PAGE;
+  if (memory instanceof SharedArrayBuffer) memory.grow(rounded);
+  else memory.grow((rounded - from) / WASM_PAGE);
+}

@@ -1,0 +1,290 @@
+import { randomInt } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { type CpuSource, threadCpu } from '../cpu/thread-cpu.js';
+import { topology } from '../cpu/topology.js';
+import { invalidArgType, outOfRange } from '../errors.js';
+import { requireInteger, requireOneOf, requireOptions } from '../validate.js';
+import { ArenaMemory, type ShareableMemory } from './arena-memory.js';
+import type { CounterEngine, EngineFactory, EngineName } from './engine.js';
+import { tsEngine } from './engine-ts.js';
+import { wasmEngine } from './engine-wasm.js';
+import {
+  type ArenaLayout,
+  arenaLayout,
+  Header,
+  LAYOUT_VERSION,
+  LEAF_OFFSETS,
+  layoutWith,
+  MAGIC,
+  MAX_ARENA_BYTES,
+} from './layout.js';
+import { leafPlacement, placeLeaves } from './numa-leaves.js';
+import { SlotAllocator } from './slots.js';
+import { MAX_CPUS, type TreeShape, treeShape } from './tree-shape.js';
+
+export interface CounterArenaOptions {
+  /** CPUs the arena has leaves for, 1 … 2^20. Default: the CPUs this machine can have. */
+  cpus?: number;
+  /** Most counters that live at a time. Default: as many as 4 GiB of address space hold; memory is taken as needed. */
+  capacity?: number;
+  /** `'auto'`, the default: `'wasm'` where the platform has WebAssembly, else `'ts'`. */
+  engine?: 'auto' | EngineName;
+}
+
+/** An arena as a value that `postMessage` and `workerData` carry to other threads of the process. */
+export interface SharedArena {
+  readonly type: 'percpu.SharedArena';
+  readonly version: number;
+  /** The process whose memory it is. */
+  readonly processId: number;
+  readonly arenaId: number;
+  readonly engine: EngineName;
+  readonly memory: ShareableMemory;
+}
+
+/** What the rest of the library needs of an arena and a user does not. */
+export interface ArenaInternals {
+  readonly memory: ArenaMemory;
+  readonly layout: ArenaLayout;
+  readonly engine: CounterEngine;
+  readonly slots: SlotAllocator;
+}
+
+const FACTORIES: Record<EngineName, EngineFactory> = { wasm: wasmEngine, ts: tsEngine };
+
+/** Arenas this thread has attached or made, so that every handle to one memory leads to one object. */
+const arenas = new Map<number, WeakRef<CounterArena>>();
+const forget = new FinalizationRegistry<number>((arenaId) => {
+  if (!arenas.get(arenaId)?.deref()) arenas.delete(arenaId);
+});
+
+/** Set by the class below: the way to what it keeps to itself. */
+export let arenaInternals: (arena: CounterArena) => ArenaInternals;
+/** Makes an arena whose operations run on another engine: how tests reach the C++ one. */
+export let arenaWithEngine: (options: CounterArenaOptions, factory: EngineFactory) => CounterArena;
+
+/** `crypto.randomInt` reaches this far; no two arenas of a process are expected to meet in it. */
+const MAX_ARENA_ID = 2 ** 48 - 1;
+
+const CONSTRUCT = Symbol('construct');
+
+interface Construction {
+  readonly [CONSTRUCT]: true;
+  readonly memory: ArenaMemory;
+  readonly layout: ArenaLayout;
+  readonly arenaId: number;
+  readonly engineName: EngineName;
+  readonly factory: EngineFactory;
+}
+
+/**
+ * One shared memory that holds counters, laid out per CPU: each CPU's leaves of many counters side by side, the items
+ * above them on cache lines of their own. Every thread of the process can use it at the same time.
+ */
+export class CounterArena {
+  static #default: CounterArena | undefined;
+  readonly #internals: ArenaInternals;
+  readonly #arenaId: number;
+  readonly #engineName: EngineName;
+
+  static {
+    arenaInternals = (arena) => arena.#internals;
+    arenaWithEngine = (options, factory) => new CounterArena(construction(options, factory) as CounterArenaOptions);
+  }
+
+  /**
+   * This thread's own arena, shaped for this machine; made on first use. A worker has one of its own: to count together,
+   * hand an arena or a counter over with `share()`.
+   */
+  static get default(): CounterArena {
+    CounterArena.#default ??= new CounterArena();
+    return CounterArena.#default;
+  }
+
+  /**
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` for CPUs outside 1 … 2^20 or a capacity
+   *   that 4 GiB do not hold.
+   */
+  constructor(options?: CounterArenaOptions) {
+    const made = isConstruction(options) ? options : construction(options);
+    const { memory, layout } = made;
+    const engine = made.factory(memory, layout);
+    const slots = new SlotAllocator(memory, layout, engine, (chunk) => placeLeaves(memory, layout, chunk));
+    this.#internals = { memory, layout, engine, slots };
+    this.#arenaId = made.arenaId;
+    this.#engineName = made.engineName;
+    arenas.set(made.arenaId, new WeakRef(this));
+    forget.register(this, made.arenaId);
+  }
+
+  /** The tree above the leaves of every counter in this arena. */
+  get shape(): TreeShape {
+    const { shape } = this.#internals.layout;
+    return { ...shape, arityOrders: [...shape.arityOrders] };
+  }
+
+  /** What does the arithmetic. */
+  get engine(): EngineName {
+    return this.#engineName;
+  }
+
+  /** How the calling thread learns its CPU: the same for all arenas of a thread. */
+  get cpuSource(): CpuSource {
+    return threadCpu.source;
+  }
+
+  /** Bytes one counter takes: leaves, items, and its descriptor, padding included. */
+  get bytesPerCounter(): number {
+    return this.#internals.layout.bytesPerCounter;
+  }
+
+  /** Live counters, of all threads. */
+  get size(): number {
+    return this.#internals.slots.live;
+  }
+
+  /** @returns a handle for `postMessage` or `workerData`; any thread of this process can attach it. */
+  share(): SharedArena {
+    return {
+      type: 'percpu.SharedArena',
+      version: LAYOUT_VERSION,
+      processId: process.pid,
+      arenaId: this.#arenaId,
+      engine: this.#engineName,
+      memory: this.#internals.memory.shareable,
+    };
+  }
+
+  /**
+   * Opens an arena of another thread. Attaching the same arena again gives the same object.
+   *
+   * @throws TypeError `ERR_INVALID_ARG_TYPE` for what is no handle; RangeError `ERR_OUT_OF_RANGE` for a handle of another
+   *   process, of another version of this package's memory layout, or of a memory that holds no arena.
+   */
+  static attach(shared: SharedArena): CounterArena {
+    requireHandle(shared, 'shared', 'percpu.SharedArena', 'a handle that CounterArena.share() returned');
+    const { arenaId, memory } = shared;
+    if (!isShareable(memory)) {
+      throw invalidArgType('shared.memory', 'a shared WebAssembly.Memory or a SharedArrayBuffer', memory);
+    }
+    requireInteger(arenaId, 'shared.arenaId', { min: 1, max: MAX_ARENA_ID });
+    const engineName = requireOneOf(shared.engine, 'shared.engine', ['wasm', 'ts']);
+    if (engineName === 'wasm' && memory instanceof SharedArrayBuffer) {
+      throw invalidArgType('shared.memory', "a WebAssembly.Memory for the engine 'wasm'", memory);
+    }
+    const known = arenas.get(arenaId)?.deref();
+    if (known) return known;
+    const arenaMemory = new ArenaMemory(memory);
+    const layout = readLayout(arenaMemory, arenaId);
+    return new CounterArena({
+      [CONSTRUCT]: true,
+      memory: arenaMemory,
+      layout,
+      arenaId,
+      engineName,
+      factory: FACTORIES[engineName],
+    } satisfies Construction as CounterArenaOptions);
+  }
+}
+
+function isConstruction(options: unknown): options is Construction {
+  return typeof options === 'object' && options !== null && CONSTRUCT in options;
+}
+
+function isShareable(memory: unknown): memory is ShareableMemory {
+  if (memory instanceof SharedArrayBuffer) return memory.byteLength >= LEAF_OFFSETS;
+  return (
+    typeof WebAssembly !== 'undefined' &&
+    memory instanceof WebAssembly.Memory &&
+    (memory.buffer as unknown) instanceof SharedArrayBuffer
+  );
+}
+
+/**
+ * Checks the fields that all handles have.
+ *
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
+ */
+export function requireHandle(
+  shared: { type: string; version: number; processId: number },
+  argument: string,
+  type: string,
+  allowed: string,
+): void {
+  if (typeof shared !== 'object' || shared === null || shared.type !== type) {
+    throw invalidArgType(argument, allowed, shared);
+  }
+  if (shared.version !== LAYOUT_VERSION) {
+    throw outOfRange(`${argument}.version`, `${LAYOUT_VERSION}, the version of this package's layout`, shared.version);
+  }
+  if (shared.processId !== process.pid) {
+    throw outOfRange(`${argument}.processId`, `${process.pid}: memory is shared within one process`, shared.processId);
+  }
+}
+
+/** CPUs this machine can have: CPU numbers reach up to the largest possible one. */
+function machineCpus(): number {
+  const { possible } = topology();
+  const largest = possible.at(-1) ?? availableParallelism() - 1;
+  return Math.min(largest + 1, MAX_CPUS);
+}
+
+function construction(options: CounterArenaOptions | undefined, factory?: EngineFactory): Construction {
+  const { cpus, capacity, engine = 'auto' } = requireOptions(options);
+  const requested = requireOneOf(engine, 'options.engine', ['auto', 'wasm', 'ts']);
+  if (cpus !== undefined) requireInteger(cpus, 'options.cpus', { min: 1, max: MAX_CPUS });
+  if (capacity !== undefined) requireInteger(capacity, 'options.capacity', { min: 1, max: MAX_ARENA_BYTES });
+  const hasWebAssembly = typeof WebAssembly !== 'undefined';
+  if (requested === 'wasm' && !hasWebAssembly) {
+    throw outOfRange('options.engine', "'auto' or 'ts' where the platform has no WebAssembly", requested);
+  }
+  const engineName = requested === 'auto' ? (hasWebAssembly ? 'wasm' : 'ts') : requested;
+  const layout = arenaLayout(cpus ?? machineCpus(), capacity, leafPlacement());
+  const memory = ArenaMemory.create(layout.maxBytes);
+  const arenaId = randomInt(1, MAX_ARENA_ID);
+  writeLayout(memory, layout, arenaId);
+  return {
+    [CONSTRUCT]: true,
+    memory,
+    layout,
+    arenaId,
+    engineName,
+    factory: factory ?? FACTORIES[engineName],
+  };
+}
+
+function writeLayout(memory: ArenaMemory, layout: ArenaLayout, arenaId: number): void {
+  memory.ensure(layout.firstChunk);
+  const { words } = memory;
+  const { shape, leafOffsets, leafOffsetEntries } = layout;
+  words[Header.VERSION] = LAYOUT_VERSION;
+  words[Header.CPUS] = shape.cpus;
+  words[Header.CAPACITY] = layout.capacity;
+  words[Header.ORDER] = shape.order;
+  words[Header.LEVELS] = shape.levels;
+  words[Header.ITEMS] = shape.items;
+  words[Header.LEAF_OFFSET_MASK] = leafOffsetEntries - 1;
+  words[Header.ARENA_ID] = arenaId;
+  words[Header.ARENA_ID + 1] = arenaId / 2 ** 32;
+  words.set(shape.arityOrders, Header.ARITY_ORDERS);
+  words[Header.SLOTS_PER_CHUNK] = layout.slotsPerChunk;
+  for (let entry = 0; entry < leafOffsetEntries; entry++) {
+    words[LEAF_OFFSETS / 4 + entry] = leafOffsets[entry % shape.cpus]!;
+  }
+  // Last: whoever finds the magic number finds the rest. The memory is not shared before this returns.
+  Atomics.store(words, Header.MAGIC, MAGIC);
+}
+
+function readLayout(memory: ArenaMemory, arenaId: number): ArenaLayout {
+  const { words } = memory;
+  const foundId = (words[Header.ARENA_ID]! >>> 0) + words[Header.ARENA_ID + 1]! * 2 ** 32;
+  if (Atomics.load(words, Header.MAGIC) !== MAGIC || foundId !== arenaId) {
+    throw outOfRange('shared.memory', 'the memory of the arena the handle names', 'another memory');
+  }
+  if (words[Header.VERSION] !== LAYOUT_VERSION) {
+    throw outOfRange('shared.memory', `an arena of layout version ${LAYOUT_VERSION}`, words[Header.VERSION]);
+  }
+  const shape = treeShape(words[Header.CPUS]!);
+  const leafOffsets = Uint32Array.from(words.subarray(LEAF_OFFSETS / 4, LEAF_OFFSETS / 4 + shape.cpus));
+  return layoutWith(shape, words[Header.CAPACITY]! >>> 0, words[Header.SLOTS_PER_CHUNK]!, leafOffsets);
+}

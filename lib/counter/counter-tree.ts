@@ -1,0 +1,420 @@
+import { ADDS_PER_GETCPU, threadCpu } from '../cpu/thread-cpu.js';
+import { destroyedError, invalidArgType, outOfRange } from '../errors.js';
+import { native } from '../native.js';
+import { requireInteger, requireOptions, requireSafeInteger } from '../validate.js';
+import { type ArenaInternals, arenaInternals, CounterArena, requireHandle, type SharedArena } from './arena.js';
+import type { CounterEngine } from './engine.js';
+import { Descriptor, LAYOUT_VERSION, slotAddresses } from './layout.js';
+import { type Accuracy, kernelAccuracy, MAX_BATCH_SIZE, tightSlack } from './tree-shape.js';
+
+export interface CounterTreeOptions {
+  /** Step in which leaves carry upwards: a power of two, 2 … 2^30, default 32. Larger: faster, wider bounds. */
+  batchSize?: number;
+  /** Value to begin with, a safe integer; default 0. */
+  initial?: number;
+  /** Where the counter's memory is; default `CounterArena.default`. */
+  arena?: CounterArena;
+}
+
+/** A counter as a value that `postMessage` and `workerData` carry to other threads of the process. */
+export interface SharedCounter {
+  readonly type: 'percpu.SharedCounter';
+  readonly version: number;
+  readonly processId: number;
+  readonly arena: SharedArena;
+  readonly slot: number;
+  readonly generation: number;
+}
+
+/** A range of sums, both ends inclusive. */
+export interface Bounds {
+  min: number;
+  max: number;
+}
+
+/** What native code needs to work on a counter. */
+export interface CounterInternals {
+  readonly arena: ArenaInternals;
+  readonly slot: number;
+  readonly descriptor: number;
+  readonly generation: number;
+}
+
+/**
+ * Set by the class below: the way to what it keeps to itself.
+ *
+ * @throws PercpuError `ERR_DESTROYED`.
+ */
+export let counterInternals: (counter: CounterTree) => CounterInternals;
+
+const DEFAULT_BATCH_SIZE = 32;
+
+// Constants of this thread, so that the optimising compiler sees an address instead of a chain of objects in add().
+const cpuView = threadCpu.view;
+const pollsCpu = threadCpu.source === 'getcpu';
+let addsUntilPoll = ADDS_PER_GETCPU;
+
+function pollCpu(): void {
+  if (--addsUntilPoll > 0) return;
+  addsUntilPoll = ADDS_PER_GETCPU;
+  cpuView[0] = native.addon?.currentCpu() ?? 0;
+}
+
+/** A slot that is the caller's own: what a counter object is made around. */
+class Slot {
+  readonly arena: CounterArena;
+  readonly number: number;
+  readonly generation: number;
+  readonly batchSize: number;
+
+  constructor(arena: CounterArena, number: number, generation: number, batchSize: number) {
+    this.arena = arena;
+    this.number = number;
+    this.generation = generation;
+    this.batchSize = batchSize;
+  }
+}
+
+/** A sum of any size, exactly: a number where that is a safe integer. The two kinds compare with `<` and `>`. */
+type Sum = number | bigint;
+
+/**
+ * A counter with a leaf for each CPU and a tree above the leaves: fast to add to, its value approximately known at once
+ * with guaranteed bounds, exactly known after a look at every leaf.
+ *
+ * Values are exact integers. Internally they have 64 bits and wrap around beyond, as the kernel's do; a sum that is no
+ * safe integer is a `RangeError` that names the `…BigInt()` method to call instead.
+ *
+ * Any thread may add to, read, attach and destroy any counter. Once all adds have returned, `preciseSum()` is exact and
+ * `bounds()` holds it; while an add is on its way up the tree it may be in the one and not yet in the other.
+ *
+ * Every method throws a `PercpuError` `ERR_DESTROYED` once the counter was destroyed, by whichever thread.
+ */
+export class CounterTree {
+  readonly #arena: CounterArena;
+  readonly #engine: CounterEngine;
+  readonly #descriptor: number;
+  readonly #generation: number;
+  readonly #slot: number;
+  readonly #cpus: number;
+  readonly #slack: number;
+  /** Step in which leaves carry upwards: a power of two. */
+  readonly batchSize: number;
+
+  static {
+    counterInternals = (counter) => {
+      counter.#requireAlive();
+      return {
+        arena: arenaInternals(counter.#arena),
+        slot: counter.#slot,
+        descriptor: counter.#descriptor,
+        generation: counter.#generation,
+      };
+    };
+  }
+
+  /**
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` (a batch size that is no power of two in
+   *   2 … 2^30, an initial value that is no safe integer); PercpuError `ERR_ARENA_FULL`.
+   */
+  constructor(options?: CounterTreeOptions) {
+    const slot = options instanceof Slot ? options : claimSlots(1, options)[0]!;
+    const { layout, engine } = arenaInternals(slot.arena);
+    this.#arena = slot.arena;
+    this.#engine = engine;
+    this.#descriptor = slotAddresses(layout, slot.number).descriptor;
+    this.#generation = slot.generation;
+    this.#slot = slot.number;
+    this.#cpus = layout.shape.cpus;
+    this.#slack = tightSlack(layout.shape, slot.batchSize);
+    this.batchSize = slot.batchSize;
+  }
+
+  /**
+   * Makes several counters whose leaves lie side by side: up to eight share one cache line per CPU.
+   *
+   * @param count 1 … 2^20.
+   * @throws as the constructor; with `ERR_ARENA_FULL` none is made.
+   */
+  static createMany(count: number, options?: CounterTreeOptions): CounterTree[] {
+    requireInteger(count, 'count', { min: 1, max: 2 ** 20 });
+    return claimSlots(count, options).map((slot) => new CounterTree(slot as unknown as CounterTreeOptions));
+  }
+
+  /**
+   * Adds to the leaf of the CPU the calling thread runs on.
+   *
+   * @param delta a safe integer.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; nothing is added then.
+   */
+  add(delta: number): void {
+    if (pollsCpu) pollCpu();
+    if (typeof delta === 'number' && delta === (delta | 0)) {
+      if (this.#engine.add(this.#descriptor, this.#generation, cpuView[0]!, delta) !== 0) throw destroyedError();
+    } else {
+      this.#addWide(cpuView[0]!, delta);
+    }
+  }
+
+  /**
+   * Adds to the leaf of a chosen CPU: for simulation, replay and tests.
+   *
+   * @param cpu 0 … cpus - 1 of the arena's shape.
+   * @param delta a safe integer.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; nothing is added then.
+   */
+  addOn(cpu: number, delta: number): void {
+    if (typeof cpu !== 'number' || !(cpu >= 0 && cpu < this.#cpus && cpu === (cpu | 0))) {
+      requireInteger(cpu, 'cpu', { min: 0, max: this.#cpus - 1 });
+    }
+    if (typeof delta === 'number' && delta === (delta | 0)) {
+      if (this.#engine.add(this.#descriptor, this.#generation, cpu, delta) !== 0) throw destroyedError();
+    } else {
+      this.#addWide(cpu, delta);
+    }
+  }
+
+  #addWide(cpu: number, delta: number): void {
+    requireSafeInteger(delta, 'delta');
+    if (this.#engine.addWide(this.#descriptor, this.#generation, cpu, delta) !== 0) throw destroyedError();
+  }
+
+  /**
+   * The value at the root: one look, however many CPUs. Never above the precise sum, and at most `bounds()` below it.
+   *
+   * @throws RangeError `ERR_OUT_OF_RANGE` where it is no safe integer.
+   */
+  approximateSum(): number {
+    const sum = this.#engine.approximateSum(this.#descriptor, this.#generation);
+    return Number.isSafeInteger(sum) ? sum : this.#unsafe(sum, 'approximateSum');
+  }
+
+  /**
+   * The sum of all leaves: one look per CPU, exact once all adds have returned.
+   *
+   * @throws RangeError `ERR_OUT_OF_RANGE` where it is no safe integer.
+   */
+  preciseSum(): number {
+    const sum = this.#engine.preciseSum(this.#descriptor, this.#generation);
+    return Number.isSafeInteger(sum) ? sum : this.#unsafe(sum, 'preciseSum');
+  }
+
+  /** As `approximateSum()`, 0 where that is negative. */
+  approximateSumPositive(): number {
+    return Math.max(0, this.approximateSum());
+  }
+
+  /** As `preciseSum()`, 0 where that is negative. */
+  preciseSumPositive(): number {
+    return Math.max(0, this.preciseSum());
+  }
+
+  /** As `approximateSum()`, for every 64-bit value. */
+  approximateSumBigInt(): bigint {
+    this.#requireAlive();
+    return this.#engine.approximateSumBigInt(this.#descriptor);
+  }
+
+  /** As `preciseSum()`, for every 64-bit value. */
+  preciseSumBigInt(): bigint {
+    this.#requireAlive();
+    return this.#engine.preciseSumBigInt(this.#descriptor);
+  }
+
+  /**
+   * The range the kernel documents for this shape and batch size:
+   * `preciseSum - under <= approximateSum <= preciseSum + over`.
+   */
+  get accuracy(): Accuracy {
+    return kernelAccuracy(arenaInternals(this.#arena).layout.shape, this.batchSize);
+  }
+
+  /**
+   * Where the precise sum is, from the approximate one alone: `min <= preciseSum <= max`, `min` being the approximate
+   * sum. Narrower than `accuracy`, and one-sided, since leaves and items only ever hold back non-negative remainders.
+   *
+   * @throws RangeError `ERR_OUT_OF_RANGE` where an end is no safe integer.
+   */
+  bounds(): Bounds {
+    const min = this.approximateSum();
+    return { min, max: requireSafeSum(min + this.#slack, 'bounds', 'preciseSumBigInt') };
+  }
+
+  /**
+   * The sign of `this - other` by precise sums. Takes them only where the bounds leave it open: first of the counter with
+   * the wider bounds, then of the other.
+   *
+   * @param other a counter, of any arena, or a safe integer.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
+   */
+  compare(other: CounterTree | number): -1 | 0 | 1 {
+    const sign = this.approximateCompare(other);
+    if (sign !== 0) return sign;
+    if (typeof other === 'number') return signOf(this.#exactPrecise(), other);
+    if (this.#slack >= other.#slack) return this.#compareSummed(other);
+    return (0 - other.#compareSummed(this)) as -1 | 0 | 1;
+  }
+
+  /**
+   * The sign of `this - other` as far as the bounds tell.
+   *
+   * @param other a counter, of any arena, or a safe integer.
+   * @returns -1 or 1, or 0: cannot tell, or equal.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
+   */
+  approximateCompare(other: CounterTree | number): -1 | 0 | 1 {
+    let low: Sum;
+    let slack = 0;
+    if (other instanceof CounterTree) {
+      low = other.#exactApproximate();
+      slack = other.#slack;
+    } else {
+      if (typeof other !== 'number') throw invalidArgType('other', 'a CounterTree or a number', other);
+      low = requireSafeInteger(other, 'other');
+    }
+    const own = this.#exactApproximate();
+    if (own > plus(low, slack)) return 1;
+    return plus(own, this.#slack) < low ? -1 : 0;
+  }
+
+  /** `compare`, with this counter summed and the other one only if its bounds hold that sum. */
+  #compareSummed(other: CounterTree): -1 | 0 | 1 {
+    const sum = this.#exactPrecise();
+    const low = other.#exactApproximate();
+    if (sum < low) return -1;
+    if (sum > plus(low, other.#slack)) return 1;
+    return signOf(sum, other.#exactPrecise());
+  }
+
+  #exactApproximate(): Sum {
+    const sum = this.#engine.approximateSum(this.#descriptor, this.#generation);
+    return Number.isSafeInteger(sum) ? sum : this.approximateSumBigInt();
+  }
+
+  #exactPrecise(): Sum {
+    const sum = this.#engine.preciseSum(this.#descriptor, this.#generation);
+    return Number.isSafeInteger(sum) ? sum : this.preciseSumBigInt();
+  }
+
+  /**
+   * Makes the precise sum `value`. Adds of other threads that run meanwhile count from there, or are part of it.
+   *
+   * @param value a safe integer.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
+   */
+  set(value: number): void {
+    requireSafeInteger(value, 'value');
+    this.#requireAlive();
+    this.#engine.set(this.#descriptor, value);
+  }
+
+  /**
+   * What each CPU's leaf holds, CPU 0 first; their sum differs from the precise sum by what `set` and `initial` put aside.
+   *
+   * @throws RangeError `ERR_OUT_OF_RANGE` where one is no safe integer.
+   */
+  leaves(): number[] {
+    this.#requireAlive();
+    return Array.from({ length: this.#cpus }, (_, cpu) =>
+      requireSafeSum(Number(this.#engine.leaf(this.#descriptor, cpu)), 'leaves', 'preciseSumBigInt'),
+    );
+  }
+
+  /** @returns a handle for `postMessage` or `workerData`; any thread of this process can attach it. */
+  share(): SharedCounter {
+    this.#requireAlive();
+    arenaInternals(this.#arena).slots.markShared(this.#slot);
+    return {
+      type: 'percpu.SharedCounter',
+      version: LAYOUT_VERSION,
+      processId: process.pid,
+      arena: this.#arena.share(),
+      slot: this.#slot,
+      generation: this.#generation,
+    };
+  }
+
+  /**
+   * Opens a counter of another thread, and its arena where this thread has not yet.
+   *
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` for a handle that does not fit; PercpuError
+   *   `ERR_DESTROYED` for a counter that is no more.
+   */
+  static attach(shared: SharedCounter): CounterTree {
+    requireHandle(shared, 'shared', 'percpu.SharedCounter', 'a handle that CounterTree.share() returned');
+    const arena = CounterArena.attach(shared.arena);
+    const { layout, memory, slots } = arenaInternals(arena);
+    const slot = requireInteger(shared.slot, 'shared.slot', { min: 0, max: layout.capacity - 1 });
+    const generation = requireInteger(shared.generation, 'shared.generation', { min: -(2 ** 31), max: 2 ** 31 - 1 });
+    if (!slots.exists(slot) || (generation & 1) === 0) {
+      throw outOfRange('shared', 'a handle that CounterTree.share() returned', shared);
+    }
+    if (slots.generation(slot) !== generation) throw destroyedError();
+    const { descriptor } = slotAddresses(layout, slot);
+    const batchSize = memory.words[descriptor / 4 + Descriptor.BATCH]!;
+    return new CounterTree(new Slot(arena, slot, generation, batchSize) as unknown as CounterTreeOptions);
+  }
+
+  /** Gives the counter's memory back, for all threads. Idempotent; every further use is `ERR_DESTROYED`. */
+  destroy(): void {
+    arenaInternals(this.#arena).slots.release(this.#slot, this.#generation);
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  #requireAlive(): void {
+    if (arenaInternals(this.#arena).slots.generation(this.#slot) !== this.#generation) throw destroyedError();
+  }
+
+  /** What to throw where an engine's sum is no safe integer: `NaN` stands for a destroyed counter. */
+  #unsafe(sum: number, method: 'approximateSum' | 'preciseSum'): number {
+    if (Number.isNaN(sum)) throw destroyedError();
+    return requireSafeSum(sum, method, `${method}BigInt`);
+  }
+}
+
+function signOf(a: Sum, b: Sum): -1 | 0 | 1 {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** As doubles, a safe integer plus a slack is exact up to 2^53, and rounded it is still above every safe integer. */
+function plus(sum: Sum, slack: number): Sum {
+  return typeof sum === 'bigint' ? sum + BigInt(slack) : sum + slack;
+}
+
+function requireSafeSum(sum: number, method: string, twin: string): number {
+  if (Number.isSafeInteger(sum)) return sum;
+  throw Object.assign(
+    new RangeError(`The result of ${method}() is no safe integer (beyond 2^53 - 1 either way): use ${twin}()`),
+    { code: 'ERR_OUT_OF_RANGE' },
+  );
+}
+
+function claimSlots(count: number, options: CounterTreeOptions | undefined): Slot[] {
+  const { batchSize = DEFAULT_BATCH_SIZE, initial = 0, arena = CounterArena.default } = requireOptions(options);
+  if (typeof batchSize !== 'number') throw invalidArgType('options.batchSize', 'a number', batchSize);
+  const isPowerOfTwo = Number.isInteger(batchSize) && (batchSize & (batchSize - 1)) === 0;
+  if (!(isPowerOfTwo && batchSize >= 2 && batchSize <= MAX_BATCH_SIZE)) {
+    throw outOfRange('options.batchSize', 'a power of two from 2 to 2^30', batchSize);
+  }
+  requireSafeInteger(initial, 'options.initial');
+  if (!(arena instanceof CounterArena)) throw invalidArgType('options.arena', 'a CounterArena', arena);
+  const { slots, layout, engine } = arenaInternals(arena);
+  const claimed: Slot[] = [];
+  try {
+    while (claimed.length < count) {
+      const run = Math.min(count - claimed.length, layout.slotsPerChunk);
+      const first = slots.claim(run, batchSize);
+      for (let slot = first; slot < first + run; slot++) {
+        if (initial !== 0) engine.set(slotAddresses(layout, slot).descriptor, initial);
+        claimed.push(new Slot(arena, slot, slots.generation(slot), batchSize));
+      }
+    }
+  } catch (error) {
+    for (const slot of claimed) slots.release(slot.number, slot.generation);
+    throw error;
+  }
+  return claimed;
+}

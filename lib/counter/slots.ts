@@ -1,0 +1,221 @@
+import { PercpuError } from '../errors.js';
+import type { ArenaMemory } from './arena-memory.js';
+import type { CounterEngine } from './engine.js';
+import { type ArenaLayout, DESCRIPTOR_BYTES, Descriptor, Header, slotAddresses } from './layout.js';
+
+/**
+ * How long the memory of a destroyed counter rests, in milliseconds, before it can be another counter's, when other
+ * threads may have known it. An add checks that its counter is alive and then adds; a thread that loses its CPU between
+ * the two would add to whatever is there when it runs again. The rest is longer than a thread waits for a CPU.
+ */
+export const REST_MS = 1000;
+
+function monotonicMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  // 0 means "not resting"; the clock wraps at 2^31 ms, and only differences are taken.
+  return ((seconds * 1000 + Math.floor(nanoseconds / 1e6)) & 0x7fff_ffff) | 1;
+}
+
+/**
+ * Hands out and takes back the slots of an arena, from any thread, without locks: a thread that is terminated in the
+ * middle can leave a slot unused, never another thread waiting.
+ *
+ * A slot's generation decides: even is free, odd is live. Claiming is a compare-and-swap from even to odd, releasing
+ * one from the counter's odd generation to the next even one, so of several threads exactly one wins either. The
+ * other words of a descriptor are written only by who owns the slot.
+ */
+export class SlotAllocator {
+  readonly #memory: ArenaMemory;
+  readonly #layout: ArenaLayout;
+  readonly #engine: CounterEngine;
+  readonly #onNewChunk: (chunk: number) => void;
+
+  /** @param onNewChunk called with a new chunk's number before any of its memory is used. */
+  constructor(memory: ArenaMemory, layout: ArenaLayout, engine: CounterEngine, onNewChunk: (chunk: number) => void) {
+    this.#memory = memory;
+    this.#layout = layout;
+    this.#engine = engine;
+    this.#onNewChunk = onNewChunk;
+  }
+
+  /** Live counters of all threads. */
+  get live(): number {
+    return Atomics.load(this.#memory.words, Header.LIVE);
+  }
+
+  /**
+   * Claims `count` slots next to each other, zeroed, for counters of that batch size.
+   *
+   * @returns the number of the first slot.
+   * @throws PercpuError `ERR_ARENA_FULL`, with nothing claimed.
+   */
+  claim(count: number, batchSize: number): number {
+    const hint = Atomics.load(this.#memory.words, Header.FIRST_FREE);
+    let slot = this.#search(hint, count);
+    if (slot < 0 && hint > 0) slot = this.#search(0, count);
+    while (slot < 0 && this.#addChunk()) slot = this.#search(0, count);
+    while (slot < 0) {
+      const rest = this.#shortestRest();
+      if (rest === undefined || !this.#sleep(rest)) break;
+      slot = this.#search(0, count);
+      if (rest === 0) break;
+    }
+    if (slot < 0) {
+      throw new PercpuError(
+        'ERR_ARENA_FULL',
+        `The arena has no room for ${count === 1 ? 'another counter' : `${count} counters side by side`}: ` +
+          `${this.live} of ${this.#layout.capacity} are live`,
+      );
+    }
+    for (let i = 0; i < count; i++) this.#initialise(slot + i, batchSize);
+    Atomics.add(this.#memory.words, Header.LIVE, count);
+    Atomics.store(this.#memory.words, Header.FIRST_FREE, slot + count);
+    return slot;
+  }
+
+  /** Frees a slot. @returns false where that generation is gone: somebody destroyed the counter before. */
+  release(slot: number, generation: number): boolean {
+    const { words } = this.#memory;
+    const descriptor = this.#descriptorIndex(slot);
+    if (Atomics.load(words, descriptor + Descriptor.GENERATION) !== generation) return false;
+    // Before the slot becomes free, since whoever finds it free looks at this word. Two threads that destroy the same
+    // shared counter may both write, which only prolongs its rest.
+    if (Atomics.load(words, descriptor + Descriptor.SHARED) !== 0) {
+      Atomics.store(words, descriptor + Descriptor.SHARED, monotonicMs());
+    }
+    const won =
+      Atomics.compareExchange(words, descriptor + Descriptor.GENERATION, generation, (generation + 1) | 0) ===
+      generation;
+    if (!won) return false;
+    Atomics.sub(words, Header.LIVE, 1);
+    if (slot < Atomics.load(words, Header.FIRST_FREE)) Atomics.store(words, Header.FIRST_FREE, slot);
+    return true;
+  }
+
+  /** Whether the slot is one of a chunk that exists; this thread can then use its memory. */
+  exists(slot: number): boolean {
+    const chunk = Math.floor(slot / this.#layout.slotsPerChunk);
+    if (chunk >= Atomics.load(this.#memory.words, Header.CHUNKS)) return false;
+    this.#memory.ensure(this.#endOfChunk(chunk));
+    return true;
+  }
+
+  /** The generation a slot has now; even where it is free. */
+  generation(slot: number): number {
+    return Atomics.load(this.#memory.words, this.#descriptorIndex(slot) + Descriptor.GENERATION);
+  }
+
+  /** Notes that other threads may know the slot from now on, so that it rests after its destruction. */
+  markShared(slot: number): void {
+    Atomics.store(this.#memory.words, this.#descriptorIndex(slot) + Descriptor.SHARED, 1);
+  }
+
+  #descriptorIndex(slot: number): number {
+    return slotAddresses(this.#layout, slot).descriptor / 4;
+  }
+
+  /** First fit from a slot on. Runs lie within one chunk and begin where their leaves share cache lines. */
+  #search(from: number, count: number): number {
+    const { slotsPerChunk, capacity } = this.#layout;
+    const alignment = Math.min(8, 2 ** Math.ceil(Math.log2(count)));
+    const chunks = Atomics.load(this.#memory.words, Header.CHUNKS);
+    const end = Math.min(chunks * slotsPerChunk, capacity);
+    if (chunks > 0) this.#memory.ensure(this.#endOfChunk(chunks - 1));
+    for (let chunk = Math.floor(from / slotsPerChunk); chunk < chunks; chunk++) {
+      const first = chunk * slotsPerChunk;
+      const last = Math.min(first + slotsPerChunk, end) - count;
+      let slot = Math.max(first, Math.ceil(from / alignment) * alignment);
+      while (slot <= last) {
+        const claimed = this.#claimRun(slot, count);
+        if (claimed === count) return slot;
+        slot = Math.ceil((slot + claimed + 1) / alignment) * alignment;
+      }
+    }
+    return -1;
+  }
+
+  /** Claims up to `count` slots from `slot` on; gives all back and returns how many it had when one is not to be had. */
+  #claimRun(slot: number, count: number): number {
+    const { words } = this.#memory;
+    let descriptor = this.#descriptorIndex(slot);
+    for (let i = 0; i < count; i++, descriptor += DESCRIPTOR_BYTES / 4) {
+      const generation = Atomics.load(words, descriptor + Descriptor.GENERATION);
+      const usable = (generation & 1) === 0 && this.#isRested(descriptor);
+      if (
+        !usable ||
+        Atomics.compareExchange(words, descriptor + Descriptor.GENERATION, generation, (generation + 1) | 0) !==
+          generation
+      ) {
+        for (let back = descriptor, j = i; j > 0; j--) {
+          back -= DESCRIPTOR_BYTES / 4;
+          Atomics.sub(words, back + Descriptor.GENERATION, 1);
+        }
+        return i;
+      }
+    }
+    return count;
+  }
+
+  #isRested(descriptor: number): boolean {
+    const { words } = this.#memory;
+    if (Atomics.load(words, descriptor + Descriptor.PINS) !== 0) return false;
+    const since = Atomics.load(words, descriptor + Descriptor.SHARED);
+    return since === 0 || ((monotonicMs() - since) & 0x7fff_ffff) >= REST_MS;
+  }
+
+  #initialise(slot: number, batchSize: number): void {
+    const { words } = this.#memory;
+    const { descriptor, leaf, items, root } = slotAddresses(this.#layout, slot);
+    const at = descriptor / 4;
+    const used = words[at + Descriptor.BATCH] !== 0;
+    words[at + Descriptor.BATCH] = batchSize;
+    words[at + Descriptor.LEAF] = leaf;
+    words[at + Descriptor.ITEMS] = items;
+    words[at + Descriptor.ROOT] = root;
+    Atomics.store(words, at + Descriptor.SHARED, 0);
+    // Memory that was never used is zero, and stays untouched until somebody adds.
+    if (used) this.#engine.clear(descriptor, this.#layout.itemLines);
+  }
+
+  #endOfChunk(chunk: number): number {
+    return this.#layout.firstChunk + (chunk + 1) * this.#layout.chunkBytes;
+  }
+
+  /** Adds one chunk, or notes that another thread has. @returns false at the arena's capacity. */
+  #addChunk(): boolean {
+    const { words } = this.#memory;
+    const chunk = Atomics.load(words, Header.CHUNKS);
+    if (chunk >= this.#layout.maxChunks) return false;
+    this.#memory.ensure(this.#endOfChunk(chunk));
+    this.#onNewChunk(chunk);
+    // Threads that add the same chunk do the same; one of them counts it.
+    Atomics.compareExchange(words, Header.CHUNKS, chunk, chunk + 1);
+    return true;
+  }
+
+  /** @returns milliseconds until the first resting slot is usable; `undefined` where none rests. */
+  #shortestRest(): number | undefined {
+    const { words } = this.#memory;
+    const now = monotonicMs();
+    let shortest: number | undefined;
+    for (let slot = 0; slot < this.#layout.capacity; slot++) {
+      const descriptor = this.#descriptorIndex(slot);
+      if ((Atomics.load(words, descriptor + Descriptor.GENERATION) & 1) !== 0) continue;
+      if (Atomics.load(words, descriptor + Descriptor.PINS) !== 0) continue;
+      const since = Atomics.load(words, descriptor + Descriptor.SHARED);
+      if (since === 0) continue;
+      shortest = Math.min(shortest ?? REST_MS, Math.max(0, REST_MS - ((now - since) & 0x7fff_ffff)));
+    }
+    return shortest;
+  }
+
+  /** @returns false on a thread that must not sleep (the main thread of a browser window, say). */
+  #sleep(milliseconds: number): boolean {
+    try {
+      Atomics.wait(this.#memory.words, Header.NEVER, 0, milliseconds);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}

@@ -1,0 +1,153 @@
+import { getSystemErrorName } from 'node:util';
+import { type CounterInternals, CounterTree, counterInternals } from '../counter/counter-tree.js';
+import { Descriptor } from '../counter/layout.js';
+import { abortError, destroyedError, invalidArgType, outOfRange, systemError } from '../errors.js';
+import { type NativeRunOutcome, type NativeRunRequest, requireNative } from '../native.js';
+import { requireInteger, requireOptions, requireSafeInteger } from '../validate.js';
+import { getAffinity } from './affinity.js';
+import { requireCpus } from './cpu-argument.js';
+
+export interface RunOnCpusOptions {
+  /** What the threads add to. */
+  counter: CounterTree;
+  /** What each iteration adds, a safe integer; default 1. */
+  delta?: number;
+  /** Adds of each thread, 1 … 2^53 - 1. */
+  iterations: number;
+  /** CPUs to run on; default: all that the calling thread may run on. */
+  cpus?: number[];
+  /** Threads on each of them, 1 … 1,024; default 1. */
+  threadsPerCpu?: number;
+  /** Ends the run early: what was added until then stays. */
+  signal?: AbortSignal;
+}
+
+/** What one thread did. */
+export interface CpuRun {
+  /** The CPU it was pinned to. */
+  cpu: number;
+  /** The CPU it was on when it began and when it ended; another than `cpu` if the kernel moved it (CPU taken offline). */
+  startCpu: number;
+  endCpu: number;
+  /** Adds it made. */
+  iterations: number;
+  /** Nanoseconds from the common start to its end. */
+  elapsedNs: number;
+}
+
+const NUMBERS_PER_THREAD = 5;
+const MAX_THREADS_PER_CPU = 1024;
+const MAX_THREADS = 65_536;
+
+/**
+ * Adds to a counter from native threads, each pinned to its CPU, all of them started at the same moment. The event loop
+ * goes on meanwhile. Any number of runs can be under way at once; a counter that is destroyed while one uses it keeps its
+ * memory until that run is over.
+ *
+ * @returns one entry per thread, CPU by CPU.
+ * @throws (rejects) PercpuError `EINVAL` that names a CPU which is offline or not allowed, `EAGAIN` where the system has
+ *   no more threads, both with nothing added; `ABORT_ERR`, `ERR_DESTROYED`, `ERR_NATIVE_UNAVAILABLE`; TypeError
+ *   `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
+ */
+export async function runOnCpus(options: RunOnCpusOptions): Promise<CpuRun[]> {
+  const { counter, delta = 1, iterations, cpus, threadsPerCpu = 1, signal } = requireOptions(options);
+  if (!(counter instanceof CounterTree)) throw invalidArgType('options.counter', 'a CounterTree', counter);
+  requireSafeInteger(delta, 'options.delta');
+  requireInteger(iterations, 'options.iterations', { min: 1, max: Number.MAX_SAFE_INTEGER });
+  requireInteger(threadsPerCpu, 'options.threadsPerCpu', { min: 1, max: MAX_THREADS_PER_CPU });
+  if (cpus !== undefined && !Array.isArray(cpus)) throw invalidArgType('options.cpus', 'an array of CPU numbers', cpus);
+  const chosen = cpus === undefined ? getAffinity() : requireCpus(cpus, 'options.cpus');
+  if (chosen.length * threadsPerCpu > MAX_THREADS) {
+    throw outOfRange('options.threadsPerCpu', `at most ${MAX_THREADS} threads in all`, threadsPerCpu);
+  }
+  return runThreads({
+    counter: counterInternals(counter),
+    strategy: 'tree',
+    delta,
+    iterations: iterations as number,
+    cpus: Uint32Array.from(chosen.flatMap((cpu) => Array<number>(threadsPerCpu).fill(cpu))),
+    signal,
+  });
+}
+
+/** A run with checked arguments; benchmarks call it with strategies that need no counter. */
+export interface ThreadsToRun {
+  counter?: CounterInternals;
+  strategy: string;
+  delta: number;
+  iterations: number;
+  /** One entry per thread. */
+  cpus: Uint32Array;
+  signal?: AbortSignal | undefined;
+}
+
+export async function runThreads({ counter, signal, ...rest }: ThreadsToRun): Promise<CpuRun[]> {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalidArgType('options.signal', 'an AbortSignal', signal);
+  }
+  const addon = requireNative('runOnCpus()');
+  if (signal?.aborted) throw abortError(signal);
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  const request: NativeRunRequest = { ...rest, stop };
+  if (counter) {
+    request.words = counter.arena.memory.words;
+    request.descriptor = counter.descriptor;
+    pin(counter);
+  }
+  const onAbort = () => Atomics.store(stop, 0, 1);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    const outcome = await new Promise<NativeRunOutcome>((resolve, reject) => {
+      let refused: number;
+      try {
+        refused = addon.startRun(request, resolve);
+      } catch (error) {
+        // Nothing has started, and the pin is still ours.
+        if (counter) unpin(counter);
+        throw error;
+      }
+      if (refused !== 0) reject(threadError(-refused, 'pthread_create', -1));
+    });
+    if (outcome.errno !== 0) throw threadError(outcome.errno, outcome.syscall, outcome.failedCpu);
+    if (signal?.aborted) throw abortError(signal);
+    return toRuns(outcome.threads);
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+function pinCount({ arena, descriptor }: CounterInternals): [Int32Array, number] {
+  return [arena.memory.words, descriptor / 4 + Descriptor.PINS];
+}
+
+/**
+ * Keeps the slot's memory from being handed to another counter. First the count, then a look whether the counter is
+ * still there: an allocator looks at the count after the counter is gone.
+ *
+ * @throws PercpuError `ERR_DESTROYED`.
+ */
+function pin(counter: CounterInternals): void {
+  Atomics.add(...pinCount(counter), 1);
+  if (counter.arena.slots.generation(counter.slot) === counter.generation) return;
+  unpin(counter);
+  throw destroyedError();
+}
+
+function unpin(counter: CounterInternals): void {
+  Atomics.sub(...pinCount(counter), 1);
+}
+
+function threadError(errno: number, syscall: string, cpu: number): Error {
+  const code = getSystemErrorName(-errno);
+  const message = syscall === 'sched_setaffinity' ? `CPU ${cpu} is offline or not allowed` : 'no more threads to be had';
+  return systemError(code, message, { syscall, errno: -errno });
+}
+
+function toRuns(threads: Float64Array): CpuRun[] {
+  const runs: CpuRun[] = [];
+  for (let at = 0; at < threads.length; at += NUMBERS_PER_THREAD) {
+    const [cpu = -1, startCpu = -1, endCpu = -1, iterations = 0, elapsedNs = 0] = threads.subarray(at);
+    runs.push({ cpu, startCpu, endCpu, iterations, elapsedNs });
+  }
+  return runs;
+}

@@ -1,0 +1,85 @@
+/**
+ * Every error this package throws carries a string `code`. Bad arguments are `TypeError` or `RangeError`, as in Node
+ * itself; everything else is a {@link PercpuError}.
+ */
+export type ErrorCode =
+  | 'ERR_INVALID_ARG_TYPE'
+  | 'ERR_OUT_OF_RANGE'
+  | 'ERR_DESTROYED'
+  | 'ERR_ARENA_FULL'
+  | 'ERR_UNSUPPORTED_PLATFORM'
+  | 'ERR_NATIVE_UNAVAILABLE'
+  | 'ABORT_ERR'
+  | (string & {});
+
+/** What a failed system call leaves behind, in the shape Node's own errors have. */
+export interface SystemErrorDetails {
+  syscall: string;
+  errno?: number;
+  path?: string;
+  pid?: number;
+}
+
+/** An error that is not the caller's argument: a destroyed object, a full arena, a refused system call. */
+export class PercpuError extends Error {
+  override readonly name: string = 'PercpuError';
+  readonly code: ErrorCode;
+  declare readonly syscall?: string;
+  declare readonly errno?: number;
+  declare readonly path?: string;
+  declare readonly pid?: number;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { details?: SystemErrorDetails }) {
+    super(message, options && 'cause' in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    if (options?.details) Object.assign(this, options.details);
+  }
+}
+
+/** A short rendering of a rejected value: enough to recognise it, never a whole object graph. */
+export function describe(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
+    case 'bigint':
+      return `the bigint ${value}n`;
+    case 'number':
+      return Object.is(value, -0) ? '-0' : String(value);
+    case 'object':
+      return value === null ? 'null' : `an object (${value.constructor?.name || 'no prototype'})`;
+    case 'function':
+      return `a function (${value.name || 'anonymous'})`;
+    default:
+      return String(value);
+  }
+}
+
+/** @returns a `TypeError` with code `ERR_INVALID_ARG_TYPE` that names the argument, what is allowed and what was given. */
+export function invalidArgType(argument: string, allowed: string, given: unknown): TypeError & { code: ErrorCode } {
+  return Object.assign(new TypeError(`${argument} must be ${allowed}; given: ${describe(given)}`), {
+    code: 'ERR_INVALID_ARG_TYPE' as ErrorCode,
+  });
+}
+
+/** @returns a `RangeError` with code `ERR_OUT_OF_RANGE` that names the argument, what is allowed and what was given. */
+export function outOfRange(argument: string, allowed: string, given: unknown): RangeError & { code: ErrorCode } {
+  return Object.assign(new RangeError(`${argument} must be ${allowed}; given: ${describe(given)}`), {
+    code: 'ERR_OUT_OF_RANGE' as ErrorCode,
+  });
+}
+
+/** @returns a `PercpuError` for a failed system call, with the system's own `code` (`ESRCH`, `EINVAL`, …). */
+export function systemError(code: string, message: string, details: SystemErrorDetails): PercpuError {
+  return new PercpuError(code, `${code}: ${message}, ${details.syscall}`, { details });
+}
+
+/** @returns the error for a counter that was destroyed. */
+export function destroyedError(): PercpuError {
+  return new PercpuError('ERR_DESTROYED', 'The counter was destroyed');
+}
+
+/** @returns what an operation rejects with when its `AbortSignal` fires; `cause` is the signal's reason. */
+export function abortError(signal: AbortSignal): PercpuError {
+  const error = new PercpuError('ABORT_ERR', 'The operation was aborted', { cause: signal.reason });
+  return Object.defineProperty(error, 'name', { value: 'AbortError', enumerable: false });
+}

@@ -1,0 +1,121 @@
+import { createRequire } from 'node:module';
+import { PercpuError } from './errors.js';
+
+/** What the addon offers; native/binding/ documents each function. Internal: nothing here checks its arguments twice. */
+export interface NativeAddon {
+  readonly version: string;
+  currentCpu(): number;
+  /** The calling thread's own `struct rseq` from `cpu_id` on, or why it cannot be had. */
+  openCpuId(): Int32Array | string;
+  /** CPU numbers, or a negated errno. */
+  getAffinity(tid: number): number[] | number;
+  /** 0, or a negated errno. */
+  setAffinity(cpus: Uint32Array, tid: number): number;
+  pageBytes(): number;
+  /** Asks for the pages of a range to be taken from a node at first touch; 0, or a negated errno. */
+  placeOnNode(bytes: Uint8Array, offset: number, length: number, node: number): number;
+  /** Starts native threads; 0, or a negated errno, and then `done` is not called. */
+  startRun(request: NativeRunRequest, done: (outcome: NativeRunOutcome) => void): number;
+  /** The C++ engine, one operation a call: for tests that hold all engines against each other. */
+  counterAdd(words: Int32Array, descriptor: number, generation: number, cpu: number, delta: number): number;
+  counterSum(words: Int32Array, descriptor: number, precise: boolean): bigint;
+  counterLeaf(words: Int32Array, descriptor: number, cpu: number): bigint;
+  counterSet(words: Int32Array, descriptor: number, value: number): void;
+  counterClear(words: Int32Array, descriptor: number): void;
+}
+
+/** A run on pinned native threads. With a strategy that counts on a tree, the counter's slot is pinned by the caller. */
+export interface NativeRunRequest {
+  /** 'tree', or one that only benchmarks want: 'private-atomic', 'shared-atomic', 'rseq'. */
+  strategy: string;
+  words?: Int32Array;
+  descriptor?: number;
+  delta: number;
+  iterations: number;
+  /** One entry per thread. */
+  cpus: Uint32Array;
+  /** One word: the threads end soon once it is not 0. */
+  stop: Int32Array;
+}
+
+export interface NativeRunOutcome {
+  /** 0, or the errno of what failed, before any thread added. */
+  errno: number;
+  syscall: string;
+  /** The CPU it failed for, or -1. */
+  failedCpu: number;
+  /** Five numbers per thread: cpu, startCpu, endCpu, iterations done, elapsed nanoseconds. */
+  threads: Float64Array;
+}
+
+/** One place the addon was looked for in, and what came of it. */
+export interface LoadAttempt {
+  path: string;
+  outcome: string;
+}
+
+export interface NativeStatus {
+  readonly addon: NativeAddon | undefined;
+  /** One line for people: where it was loaded from, or why it was not. */
+  readonly reason: string;
+  readonly attempts: readonly LoadAttempt[];
+}
+
+const requireFrom = createRequire(import.meta.url);
+
+function readSetting(): string | undefined {
+  try {
+    return process.env.PERCPU_NATIVE;
+  } catch {
+    return undefined;
+  }
+}
+
+function candidates(setting: string | undefined): string[] {
+  if (setting !== undefined && setting !== '' && setting !== '1') return [setting];
+  return ['../build/Release/percpu.node'];
+}
+
+function tryLoad(path: string): NativeAddon | string {
+  try {
+    return requireFrom(path) as NativeAddon;
+  } catch (error) {
+    return error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error);
+  }
+}
+
+function load(): NativeStatus {
+  const setting = readSetting();
+  if (setting === '0') return { addon: undefined, reason: 'switched off by PERCPU_NATIVE=0', attempts: [] };
+  if (process.platform !== 'linux') {
+    return { addon: undefined, reason: `the addon is for Linux, this is ${process.platform}`, attempts: [] };
+  }
+  const attempts: LoadAttempt[] = [];
+  for (const path of candidates(setting)) {
+    const loaded = tryLoad(path);
+    if (typeof loaded !== 'string') {
+      attempts.push({ path, outcome: 'loaded' });
+      return { addon: loaded, reason: `loaded from ${requireFrom.resolve(path)}`, attempts };
+    }
+    attempts.push({ path, outcome: loaded });
+  }
+  return { addon: undefined, reason: attempts.map((a) => a.outcome).join('; '), attempts };
+}
+
+/** The addon, or why there is none. Loaded once per thread, when this module is; that never throws. */
+export const native: NativeStatus = load();
+
+/**
+ * @returns the addon.
+ * @throws PercpuError `ERR_UNSUPPORTED_PLATFORM` away from Linux, `ERR_NATIVE_UNAVAILABLE` where it did not load, with
+ *   what was tried as `cause`.
+ */
+export function requireNative(feature: string): NativeAddon {
+  if (native.addon) return native.addon;
+  if (process.platform !== 'linux') {
+    throw new PercpuError('ERR_UNSUPPORTED_PLATFORM', `${feature} needs Linux; this is ${process.platform}`);
+  }
+  throw new PercpuError('ERR_NATIVE_UNAVAILABLE', `${feature} needs the native addon: ${native.reason}`, {
+    cause: native.attempts,
+  });
+}

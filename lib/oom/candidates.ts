@@ -1,0 +1,65 @@
+import { approximateBadness, badnessBounds, preciseBadness } from './badness.js';
+import type { OomTask } from './memory.js';
+
+/**
+ * The eligible tasks of one selection in scan order, with what is known of each one's badness: a range of pages that
+ * shrinks to one value when the task is summed. Parallel arrays, so that a scan keeps no object per task.
+ */
+export class Candidates {
+  readonly tasks: OomTask[] = [];
+  /** Lowest possible badness; the precise one, once summed. */
+  readonly lower: number[] = [];
+  /** Highest possible badness; the precise one, once summed. */
+  readonly upper: number[] = [];
+  /** Approximate badness; filled only when asked for. */
+  readonly approximate: number[] = [];
+  /** Highest of all lowest possible badnesses, as scanned: whoever cannot reach it cannot win. */
+  highestMinimum = Number.NEGATIVE_INFINITY;
+  /** Tasks summed precisely. */
+  preciseSums = 0;
+  /** Whether every precise sum lay within the bounds read before it. */
+  consistent = true;
+
+  readonly #adjUnit: number;
+  readonly #withApproximate: boolean;
+
+  constructor(adjUnit: number, withApproximate: boolean) {
+    this.#adjUnit = adjUnit;
+    this.#withApproximate = withApproximate;
+  }
+
+  get length(): number {
+    return this.tasks.length;
+  }
+
+  add(task: OomTask): void {
+    const { min, max } = badnessBounds(task, this.#adjUnit);
+    if (this.#withApproximate) this.approximate.push(approximateBadness(task, this.#adjUnit));
+    this.tasks.push(task);
+    this.lower.push(min);
+    this.upper.push(max);
+    if (min > this.highestMinimum) this.highestMinimum = min;
+  }
+
+  /** Sums candidate `i` precisely. */
+  sum(i: number): void {
+    const badness = preciseBadness(this.tasks[i]!, this.#adjUnit);
+    this.preciseSums++;
+    if (badness < this.lower[i]! || badness > this.upper[i]!) this.consistent = false;
+    this.lower[i] = badness;
+    this.upper[i] = badness;
+  }
+
+  /** Sums candidate `i` unless its bounds already name one value or `limit` sums have been made. */
+  sumIfOpen(i: number, limit: number): void {
+    if (this.lower[i]! < this.upper[i]! && this.preciseSums < limit) this.sum(i);
+  }
+
+  /** @returns whether no other candidate can have a higher precise badness than `victim`. */
+  isCertain(victim: number): boolean {
+    const { upper } = this;
+    const floor = this.lower[victim]!;
+    for (let i = 0; i < upper.length; i++) if (upper[i]! > floor && i !== victim) return false;
+    return this.consistent;
+  }
+}

@@ -1,0 +1,131 @@
+import { hrtime } from 'node:process';
+import { invalidArgType } from '../errors.js';
+import { requireInteger, requireOneOf, requireOptions } from '../validate.js';
+import { adjUnitPages, isEligible, isUnkillable } from './badness.js';
+import { Candidates } from './candidates.js';
+import { requireTask, requireTotalPages } from './checks.js';
+import type { OomTask } from './memory.js';
+import { RepeatGuard } from './repeat-guard.js';
+import { type Strategy, strategies } from './strategies.js';
+
+/**
+ * How a victim is found:
+ * - `'exact'`: always the victim and the badness of `'precise'`, with as few precise sums as that takes;
+ * - `'kernel'`: the two passes of the kernel series, right as long as `maxPreciseSums` suffices;
+ * - `'precise'`: a precise sum for every eligible task;
+ * - `'approximate'`: no precise sum at all.
+ */
+export type OomStrategy = 'exact' | 'kernel' | 'precise' | 'approximate';
+
+export interface SelectVictimOptions {
+  /** RAM + swap in pages, or what a memory cgroup, cpuset or mempolicy allows of it; 1 .. 2^53 - 1. */
+  totalPages: number;
+  /** Default `'exact'`. */
+  strategy?: OomStrategy;
+  /**
+   * Most tasks to sum precisely, an integer >= 0; a task beyond it counts as its lowest possible badness. Default 16 for
+   * `'kernel'`, no limit for `'exact'`; the other two do not look at it.
+   */
+  maxPreciseSums?: number;
+}
+
+export interface VictimSelection {
+  /** `null` when no task is eligible, or the selection was aborted. */
+  victim: OomTask | null;
+  /**
+   * The victim's badness in pages: precise from `'precise'` and `'exact'`; approximate from `'approximate'`; its lowest
+   * possible one where `maxPreciseSums` was used up. `null` without a victim, or for an `origin` that is not eligible.
+   */
+  badness: number | null;
+  /**
+   * No other task can have a higher precise badness than the victim. `false` for an `origin`, which is not chosen for its
+   * size, and when a precise sum lay outside the bounds read before it. `true` when there is no victim to be wrong about.
+   */
+  certain: boolean;
+  /** An earlier victim is still exiting: nobody is to be killed now. */
+  aborted: boolean;
+  /** Tasks taken from the iterable. */
+  considered: number;
+  /** Those of them that compete by their size (see `oomBadness`), plus an `origin`. */
+  eligible: number;
+  /** Tasks whose counters were summed precisely. */
+  preciseSums: number;
+  /** Wall-clock time of the whole selection, nanoseconds. */
+  elapsedNs: number;
+}
+
+const KERNEL_PRECISE_SUMS = 16;
+const strategyNames = Object.keys(strategies) as OomStrategy[];
+
+/**
+ * Chooses the task the OOM killer should kill. It ranks; it never kills.
+ *
+ * The tasks are scanned once, in the order given, by the rules of `oom_evaluate_task()` in mm/oom_kill.c:
+ * 1. init and kernel threads are passed over;
+ * 2. a `dying` task aborts the selection, or is passed over if it is marked `skip`;
+ * 3. an `origin` task is chosen at once, and no later task is looked at; even one that is not eligible by its size;
+ * 4. of the eligible tasks the one with the highest badness wins, the later scanned of equals.
+ *
+ * All strategies read every eligible task's bounds, so they reject the same input. A task whose bounds leave one value is
+ * never summed by `'exact'` and `'kernel'`, and does not count towards `maxPreciseSums`.
+ *
+ * @param tasks finite; consumed once, and closed early at rule 2 or 3.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`: `tasks` not iterable, a task not an object or with a wrong `mm`, `options`.
+ *   RangeError `ERR_OUT_OF_RANGE`: a value out of range, bounds with min > max, or a task object given twice; each names the
+ *   pid. What the iterable or a method of a task's `mm` throws.
+ */
+export function selectVictim(tasks: Iterable<OomTask>, options: SelectVictimOptions): VictimSelection {
+  const start = hrtime.bigint();
+  const { totalPages, strategy, limit } = readOptions(options);
+  if (typeof tasks?.[Symbol.iterator] !== 'function') throw invalidArgType('tasks', 'an iterable of tasks', tasks);
+
+  const approximate = strategy === 'approximate';
+  let candidates = new Candidates(adjUnitPages(totalPages), approximate);
+  let origin: OomTask | null = null;
+  let aborted = false;
+  let considered = 0;
+  const repeats = new RepeatGuard();
+  for (const task of tasks) {
+    repeats.check(requireTask(task));
+    considered++;
+    if (isUnkillable(task)) continue;
+    if (task.dying) {
+      if (task.skip) continue;
+      aborted = true;
+      break;
+    }
+    if (task.origin) {
+      origin = task;
+      break;
+    }
+    if (isEligible(task)) candidates.add(task);
+  }
+
+  const eligible = candidates.length + (origin ? 1 : 0);
+  if (aborted || origin) candidates = new Candidates(adjUnitPages(totalPages), approximate);
+  if (origin && isEligible(origin)) candidates.add(origin);
+
+  const search: Strategy = strategies[strategy];
+  const winner = search(candidates, limit);
+  const badness = (approximate ? candidates.approximate : candidates.lower)[winner] ?? null;
+  return {
+    victim: origin ?? candidates.tasks[winner] ?? null,
+    badness,
+    certain: origin === null && (winner === -1 || candidates.isCertain(winner)),
+    aborted,
+    considered,
+    eligible,
+    preciseSums: candidates.preciseSums,
+    elapsedNs: Number(hrtime.bigint() - start),
+  };
+}
+
+function readOptions(options: SelectVictimOptions): { totalPages: number; strategy: OomStrategy; limit: number } {
+  const { totalPages, strategy = 'exact', maxPreciseSums } = requireOptions(options);
+  requireOneOf(strategy, 'strategy', strategyNames);
+  if (maxPreciseSums !== undefined) {
+    requireInteger(maxPreciseSums, 'maxPreciseSums', { min: 0, max: Number.MAX_SAFE_INTEGER });
+  }
+  const unlimited = strategy === 'kernel' ? KERNEL_PRECISE_SUMS : Number.POSITIVE_INFINITY;
+  return { totalPages: requireTotalPages(totalPages), strategy, limit: maxPreciseSums ?? unlimited };
+}

@@ -1,0 +1,149 @@
+#include "cpu/pinned_threads.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <ctime>
+#include <sched.h>
+
+#include "cpu/affinity.h"
+
+namespace percpu {
+
+namespace {
+
+// Iterations between two looks at the stop flag: some microseconds of work.
+constexpr uint64_t kSlice = 1024;
+
+// The loops need little; the default of 8 MiB would be much address space for thousands of threads.
+constexpr size_t kStackBytes = 256 * 1024;
+
+int64_t NowNs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// Makes a thread that takes no signals: they are for the threads of the program around us.
+int CreateThread(pthread_t* handle, void* (*entry)(void*), void* argument) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_attr_t attributes;
+  if (const int error = pthread_attr_init(&attributes); error != 0) return error;
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = pthread_create(handle, &attributes, entry, argument);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  return error;
+}
+
+}  // namespace
+
+PinnedThreads::~PinnedThreads() {
+  Stop();
+  Join();
+  free(handles_);
+  free(results_);
+  pthread_cond_destroy(&opened_);
+  pthread_cond_destroy(&all_arrived_);
+  pthread_mutex_destroy(&mutex_);
+}
+
+bool PinnedThreads::Prepare(const uint32_t* cpus, uint32_t threads, uint64_t iterations, const int32_t* stop_word) {
+  stop_word_ = stop_word;
+  handles_ = static_cast<Thread*>(calloc(threads, sizeof(Thread)));
+  results_ = static_cast<PinnedResult*>(calloc(threads, sizeof(PinnedResult)));
+  if (handles_ == nullptr || results_ == nullptr) return false;
+  for (uint32_t i = 0; i < threads; i++) {
+    handles_[i] = {this, i, {}};
+    results_[i] = {cpus[i], -1, -1, 0, 0};
+  }
+  threads_ = threads;
+  iterations_ = iterations;
+  return true;
+}
+
+int PinnedThreads::Start(PinnedLoop loop, void* loop_context, Done done, void* done_context) {
+  loop_ = loop;
+  done_ = done;
+  loop_context_ = loop_context;
+  done_context_ = done_context;
+  const int error = CreateThread(&coordinator_, RunCoordinator, this);
+  started_ = error == 0;
+  return error;
+}
+
+void PinnedThreads::Join() {
+  if (!started_) return;
+  pthread_join(coordinator_, nullptr);
+  started_ = false;
+}
+
+void* PinnedThreads::RunCoordinator(void* self) {
+  auto* run = static_cast<PinnedThreads*>(self);
+  run->Coordinate();
+  run->done_(run->done_context_);
+  return nullptr;
+}
+
+void PinnedThreads::Coordinate() {
+  uint32_t created = 0;
+  for (; created < threads_ && !stopped(); created++) {
+    const int error = CreateThread(&handles_[created].handle, RunThread, &handles_[created]);
+    if (error == 0) continue;
+    Fail(error, "pthread_create", results_[created].cpu);
+    break;
+  }
+  pthread_mutex_lock(&mutex_);
+  awaited_ += created;
+  while (awaited_ > 0) pthread_cond_wait(&all_arrived_, &mutex_);
+  if (created < threads_) Stop();
+  // All that exist are pinned and waiting: they begin at this moment, or end at once where one could not be pinned.
+  start_ns_ = NowNs();
+  open_ = true;
+  pthread_cond_broadcast(&opened_);
+  pthread_mutex_unlock(&mutex_);
+  for (uint32_t i = 0; i < created; i++) pthread_join(handles_[i].handle, nullptr);
+}
+
+void PinnedThreads::Fail(int error, const char* syscall, int64_t cpu) {
+  pthread_mutex_lock(&mutex_);
+  if (failure_.error == 0) failure_ = {error, syscall, cpu};
+  pthread_mutex_unlock(&mutex_);
+}
+
+void* PinnedThreads::RunThread(void* thread) {
+  auto* self = static_cast<Thread*>(thread);
+  self->run->RunOne(self->number);
+  return nullptr;
+}
+
+// Waits until every thread is pinned. Returns false where the run is not to begin.
+bool PinnedThreads::WaitForStart(uint32_t number, int error) {
+  pthread_mutex_lock(&mutex_);
+  if (error != 0 && failure_.error == 0) failure_ = {error, "sched_setaffinity", results_[number].cpu};
+  // Modulo 2^32: below zero until the coordinator has added how many it made.
+  if (--awaited_ == 0) pthread_cond_signal(&all_arrived_);
+  while (!open_) pthread_cond_wait(&opened_, &mutex_);
+  const bool begins = failure_.error == 0;
+  pthread_mutex_unlock(&mutex_);
+  return begins;
+}
+
+void PinnedThreads::RunOne(uint32_t number) {
+  PinnedResult& result = results_[number];
+  if (!WaitForStart(number, PinCallingThread(result.cpu))) return;
+  result.start_cpu = sched_getcpu();
+  while (result.iterations < iterations_ && !stopped()) {
+    const uint64_t left = iterations_ - result.iterations;
+    const uint64_t slice = left < kSlice ? left : kSlice;
+    loop_(loop_context_, number, result.cpu, slice);
+    result.iterations += slice;
+  }
+  result.elapsed_ns = NowNs() - start_ns_;
+  result.end_cpu = sched_getcpu();
+}
+
+}  // namespace percpu

@@ -1,0 +1,14 @@
+// Architectures without a restartable sequence here: the caller takes the atomic path.
+#pragma once
+
+#include <cstdint>
+
+#include "percpu/rseq.h"
+
+namespace percpu {
+
+inline constexpr bool kHasRseqAdd = false;
+
+[[nodiscard]] inline bool RseqAdd(RseqArea*, uint32_t, int64_t*, int64_t) { return false; }
+
+}  // namespace percpu
