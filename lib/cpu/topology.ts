@@ -17,7 +17,10 @@ export interface TopologyCpu {
   package: number;
   /** NUMA node whose CPUs include this one. */
   node: number;
-  /** Lowest CPU number that shares this CPU's last-level data or unified cache: equal for CPUs that share it. */
+  /**
+   * Lowest online CPU that shares this CPU's cache of the highest level (data or unified): equal for exactly the CPUs
+   * that share one.
+   */
   llc: number;
 }
 
@@ -127,13 +130,19 @@ function lastLevelCacheSharers(cacheDir: string): number[] {
   return sharedCpuList === '' ? [] : (readOptionalCpuList(sharedCpuList) ?? []);
 }
 
-/** `llc` by CPU number. One CPU's files speak for all that share its cache, which keeps large machines cheap. */
+/**
+ * `llc` by CPU number. One CPU's files speak for all that share its cache, which keeps large machines cheap. Some
+ * kernels leave CPUs that went offline in `shared_cpu_list`.
+ */
 function readLastLevelCaches(cpuDir: string, online: number[]): Map<number, number> {
   const llcOf = new Map<number, number>();
+  const isOnline = new Set(online);
   for (const cpu of online) {
     if (llcOf.has(cpu)) continue;
-    const sharers = lastLevelCacheSharers(join(cpuDir, `cpu${cpu}`, 'cache'));
-    for (const sharer of sharers) llcOf.set(sharer, sharers[0]!);
+    const sharers = lastLevelCacheSharers(join(cpuDir, `cpu${cpu}`, 'cache')).filter((sharer) => isOnline.has(sharer));
+    for (const sharer of sharers) {
+      if (!llcOf.has(sharer)) llcOf.set(sharer, sharers[0]!);
+    }
   }
   return llcOf;
 }

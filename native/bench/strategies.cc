@@ -14,7 +14,9 @@ namespace percpu {
 namespace {
 
 // Keeps the compiler from choosing an instruction that does not return the old value, which a carry needs.
-inline void Use(int64_t value) { __asm__ volatile("" : : "r"(value)); }
+inline void Use(int64_t value) {
+  __asm__ volatile("" : : "r"(value));
+}
 
 // The product: on the leaf of the CPU the thread finds itself on, atomically, with carries.
 void AddToTree(void* context, uint32_t, uint32_t, uint64_t iterations) {

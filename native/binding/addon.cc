@@ -13,7 +13,8 @@ TypedMemory GetTypedMemory(Napi::Value value, napi_typedarray_type type) {
   size_t length = 0;
   void* data = nullptr;
   // Not through the array's buffer: asking a SharedArrayBuffer for its memory fails on some runtimes.
-  if (napi_get_typedarray_info(value.Env(), value, &found, &length, &data, nullptr, nullptr) != napi_ok) return {};
+  if (napi_get_typedarray_info(value.Env(), value, &found, &length, &data, nullptr, nullptr) != napi_ok)
+    return {};
   if (found != type || data == nullptr) return {};
   const size_t width = type == napi_uint8_array ? 1 : 4;
   return {static_cast<uint8_t*>(data), length * width};

@@ -1,7 +1,7 @@
 // CPU number, affinity and NUMA placement.
+#include <sched.h>
 #include <cerrno>
 #include <cstdlib>
-#include <sched.h>
 
 #include "binding/binding.h"
 #include "cpu/affinity.h"
@@ -13,7 +13,9 @@ namespace percpu {
 namespace {
 
 // (): the CPU the calling thread is on, or -1.
-Napi::Value CurrentCpu(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sched_getcpu()); }
+Napi::Value CurrentCpu(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), sched_getcpu());
+}
 
 // Environment clean-up runs on the environment's own thread, the one that registered the area.
 void GiveBackOwnArea(void* area) {
@@ -41,8 +43,8 @@ RseqArea* OpenArea(Napi::Env env, const char** reason) {
   return area;
 }
 
-// (): an Int32Array of one element over the calling thread's rseq cpu_id, or a string: why there is none. The memory is
-// the thread's: the array must not outlive it.
+// (): an Int32Array of one element over the calling thread's rseq cpu_id, or a string: why there is none. The
+// memory is the thread's: the array must not outlive it.
 Napi::Value OpenCpuId(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const char* reason = "";
@@ -52,8 +54,8 @@ Napi::Value OpenCpuId(const Napi::CallbackInfo& info) {
   const napi_status status = napi_create_external_arraybuffer(
       env, area, sizeof(RseqArea), [](napi_env, void*, void*) {}, nullptr, &buffer);
   napi_value view;
-  if (status != napi_ok ||
-      napi_create_typedarray(env, napi_int32_array, 1, buffer, offsetof(RseqArea, cpu_id), &view) != napi_ok) {
+  if (status != napi_ok || napi_create_typedarray(env, napi_int32_array, 1, buffer,
+                                                  offsetof(RseqArea, cpu_id), &view) != napi_ok) {
     bool pending = false;
     napi_is_exception_pending(env, &pending);
     if (pending) napi_get_and_clear_last_exception(env, &view);

@@ -14,10 +14,10 @@ namespace {
 
 // One run, from startRun() until JavaScript has its outcome or its environment is gone.
 //
-// Lifetimes. The threads use the arena's memory, kept alive by `request`. The thread-safe function is finalised last and
-// frees the run: after `done`, or when the environment is torn down. In the second case the clean-up hook, added after
-// the function was made and therefore run before it is closed, has stopped and joined the threads: none of them can
-// touch memory, or call into an environment, that is no more.
+// Lifetimes. The threads use the arena's memory, kept alive by `request`. The thread-safe function is
+// finalised last and frees the run: after `done`, or when the environment is torn down. In the second case
+// the clean-up hook, added after the function was made and therefore run before it is closed, has stopped and
+// joined the threads: none of them can touch memory, or call into an environment, that is no more.
 class Run {
  public:
   // `request` holds on to the arena's memory and the stop word.
@@ -122,11 +122,13 @@ class Run {
   bool torn_down_ = false;
 };
 
-// (request, done): 0, or a negated errno. lib/native.ts describes the request. A strategy that counts needs its slot
-// pinned already; the slot is unpinned when the run is over or could not start, but not after a JavaScript exception.
+// (request, done): 0, or a negated errno. lib/native.ts describes the request. A strategy that counts needs
+// its slot pinned already; the slot is unpinned when the run is over or could not start, but not after a
+// JavaScript exception.
 Napi::Value StartRun(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (!info[0].IsObject() || !info[1].IsFunction()) return ThrowInvalidArgument(env, "startRun(request, done)");
+  if (!info[0].IsObject() || !info[1].IsFunction())
+    return ThrowInvalidArgument(env, "startRun(request, done)");
   const Napi::Object request = info[0].As<Napi::Object>();
   const std::string name = request.Get("strategy").ToString();
   const Strategy* strategy = FindStrategy(name.c_str());
@@ -150,9 +152,9 @@ Napi::Value StartRun(const Napi::CallbackInfo& info) {
   if (run == nullptr) return ThrowInvalidArgument(env, "out of memory");
   run->context().counter = counter;
   run->context().delta = request.Get("delta").ToNumber().Int64Value();
-  if (!run->AllocateLines(threads) ||
-      !run->threads().Prepare(reinterpret_cast<const uint32_t*>(cpus.data), threads,
-                              static_cast<uint64_t>(iterations), reinterpret_cast<const int32_t*>(stop.data))) {
+  if (!run->AllocateLines(threads) || !run->threads().Prepare(reinterpret_cast<const uint32_t*>(cpus.data),
+                                                              threads, static_cast<uint64_t>(iterations),
+                                                              reinterpret_cast<const int32_t*>(stop.data))) {
     delete run;
     return ThrowInvalidArgument(env, "out of memory");
   }

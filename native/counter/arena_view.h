@@ -1,5 +1,6 @@
-// An arena's memory as native code sees it: the same layout as lib/counter/layout.ts describes. The memory belongs to
-// JavaScript; a view is valid for as long as somebody holds a reference to the typed array it was opened from.
+// An arena's memory as native code sees it: the same layout as lib/counter/layout.ts describes. The memory
+// belongs to JavaScript; a view is valid for as long as somebody holds a reference to the typed array it was
+// opened from.
 #pragma once
 
 #include <cstddef>
@@ -49,8 +50,8 @@ struct Level {
 
 class ArenaView {
  public:
-  // Opens the memory [base, base + bytes). Returns false where it holds no arena of this layout; nothing outside of the
-  // range is ever read, whatever the memory contains.
+  // Opens the memory [base, base + bytes). Returns false where it holds no arena of this layout; nothing
+  // outside of the range is ever read, whatever the memory contains.
   bool Open(uint8_t* base, size_t bytes) {
     if (bytes < kLeafOffsets) return false;
     const auto* header = reinterpret_cast<const ArenaHeader*>(base);

@@ -1,11 +1,11 @@
-// The counter tree over an arena's memory, for native threads. lib/counter/wasm/hot-path.ts draws it and works an example;
-// this is the same arithmetic.
+// The counter tree over an arena's memory, for native threads. lib/counter/wasm/hot-path.ts draws it and
+// works an example; this is the same arithmetic.
 //
-// Concurrency. Leaves, items and roots are changed only by atomic read-modify-write operations, here and in JavaScript,
-// so no update is lost whoever else writes the same word. Relaxed order is enough for them: the carry of an add follows
-// from the two values that one operation returned, never from a second look, and nobody infers from one word what
-// another one holds. A thread that wants the exact sum first learns that the adders are done (a join, a message), and
-// that orders their adds before its reads.
+// Concurrency. Leaves, items and roots are changed only by atomic read-modify-write operations, here and in
+// JavaScript, so no update is lost whoever else writes the same word. Relaxed order is enough for them: the
+// carry of an add follows from the two values that one operation returned, never from a second look, and
+// nobody infers from one word what another one holds. A thread that wants the exact sum first learns that the
+// adders are done (a join, a message), and that orders their adds before its reads.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,9 @@
 
 namespace percpu {
 
-inline int64_t LoadRelaxed(const int64_t* word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+inline int64_t LoadRelaxed(const int64_t* word) {
+  return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
 
 // Adds to a word; returns what it held before. Wraps at 64 bits.
 inline int64_t FetchAddRelaxed(int64_t* word, int64_t delta) {
@@ -34,8 +36,8 @@ inline int64_t CarryOf(int64_t before, int64_t after, uint64_t step) {
 
 class CounterTree {
  public:
-  // Opens the counter whose descriptor is at that byte offset. Returns false where one of its words would lie outside of
-  // the arena's memory or unaligned.
+  // Opens the counter whose descriptor is at that byte offset. Returns false where one of its words would lie
+  // outside of the arena's memory or unaligned.
   bool Open(const ArenaView& arena, uint32_t descriptor) {
     const uint64_t end = arena.bytes();
     if (descriptor % kDescriptorBytes != 0 || uint64_t{descriptor} + kDescriptorBytes > end) return false;
@@ -69,7 +71,8 @@ class CounterTree {
     const int64_t before = FetchAddRelaxed(Leaf(index), delta);
     const int64_t after = WrappingAdd(before, delta);
     // Below batch, no bit from batch upwards differs: nothing is carried.
-    if (static_cast<uint64_t>(before ^ after) < batch_) [[likely]] return;
+    if (static_cast<uint64_t>(before ^ after) < batch_) [[likely]]
+      return;
     CarryUp(index, CarryOf(before, after, batch_));
   }
 
@@ -83,7 +86,8 @@ class CounterTree {
 
   // Makes the precise sum `value` by changing the bias alone, so that no add that runs meanwhile is lost.
   void Set(int64_t value) {
-    const int64_t bias = static_cast<int64_t>(static_cast<uint64_t>(value) - static_cast<uint64_t>(SumOfLeaves()));
+    const int64_t bias =
+        static_cast<int64_t>(static_cast<uint64_t>(value) - static_cast<uint64_t>(SumOfLeaves()));
     __atomic_store_n(root_ + 1, bias, __ATOMIC_RELAXED);
   }
 
@@ -97,8 +101,8 @@ class CounterTree {
     __atomic_store_n(root_ + 1, 0, __ATOMIC_RELAXED);
   }
 
-  // While a slot is pinned its memory is not handed out to another counter, even if this one is destroyed. Release:
-  // the allocator that finds the count at 0 clears the memory after all adds made under the pin.
+  // While a slot is pinned its memory is not handed out to another counter, even if this one is destroyed.
+  // Release: the allocator that finds the count at 0 clears the memory after all adds made under the pin.
   void Unpin() { __atomic_fetch_sub(&descriptor_->pins, 1, __ATOMIC_RELEASE); }
 
  private:
@@ -124,7 +128,8 @@ class CounterTree {
 
   int64_t SumOfLeaves() const {
     uint64_t sum = 0;
-    for (uint32_t cpu = 0; cpu < arena_.shape().cpus; cpu++) sum += static_cast<uint64_t>(LoadRelaxed(Leaf(cpu)));
+    for (uint32_t cpu = 0; cpu < arena_.shape().cpus; cpu++)
+      sum += static_cast<uint64_t>(LoadRelaxed(Leaf(cpu)));
     return static_cast<int64_t>(sum);
   }
 

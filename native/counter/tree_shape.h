@@ -17,8 +17,8 @@ struct TreeShape {
   uint32_t arity_orders[kMaxLevels] = {};
 };
 
-// The shape for 1 … kMaxCpus CPUs. Few levels keep the error bound small, few children per item keep the items
-// uncontended; the order is split over the levels as evenly as it goes, the larger parts at the leaves.
+// The shape for 1 … kMaxCpus CPUs. Few levels keep the error bound small, few children per item keep the
+// items uncontended; the order is split over the levels as evenly as it goes, the larger parts at the leaves.
 constexpr TreeShape MakeTreeShape(uint32_t cpus) {
   TreeShape shape;
   shape.cpus = cpus;

@@ -1,10 +1,10 @@
 #include "cpu/affinity.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace percpu {
 
@@ -12,7 +12,9 @@ namespace {
 constexpr uint32_t kBitsPerWord = 8 * sizeof(unsigned long);
 }
 
-CpuSet::~CpuSet() { free(words_); }
+CpuSet::~CpuSet() {
+  free(words_);
+}
 
 bool CpuSet::Allocate(uint32_t cpus) {
   free(words_);

@@ -1,8 +1,8 @@
 // Which CPUs a thread may run on, for any number of CPUs: cpu_set_t ends at 1,024.
 #pragma once
 
-#include <cstdint>
 #include <sys/types.h>
+#include <cstdint>
 
 namespace percpu {
 
@@ -35,8 +35,8 @@ class CpuSet {
 int ReadAffinity(pid_t tid, CpuSet* set);
 int WriteAffinity(pid_t tid, const CpuSet& set);
 
-// Restricts the calling thread to one CPU; 0 or an errno (EINVAL: there is no such CPU, it is offline, or not in this
-// process's cpuset).
+// Restricts the calling thread to one CPU; 0 or an errno (EINVAL: there is no such CPU, it is offline, or not
+// in this process's cpuset).
 int PinCallingThread(uint32_t cpu);
 
 }  // namespace percpu

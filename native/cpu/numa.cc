@@ -1,8 +1,8 @@
 #include "cpu/numa.h"
 
-#include <cerrno>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <cerrno>
 
 namespace percpu {
 
@@ -12,7 +12,9 @@ constexpr uint32_t kMaxNodes = 1024;
 constexpr uint32_t kBitsPerWord = 8 * sizeof(unsigned long);
 }  // namespace
 
-size_t PageBytes() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
+size_t PageBytes() {
+  return static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
 
 int PreferNode(void* start, size_t bytes, uint32_t node) {
   if (node >= kMaxNodes) return EINVAL;

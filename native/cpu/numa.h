@@ -8,8 +8,9 @@ namespace percpu {
 
 size_t PageBytes();
 
-// Asks the kernel to take the pages of [start, start + bytes) from `node` when they are first touched, and from another
-// node where that one has none left. `start` is page aligned. Returns 0 or an errno. Source: mbind(2), MPOL_PREFERRED.
+// Asks the kernel to take the pages of [start, start + bytes) from `node` when they are first touched, and
+// from another node where that one has none left. `start` is page aligned. Returns 0 or an errno. Source:
+// mbind(2), MPOL_PREFERRED.
 int PreferNode(void* start, size_t bytes, uint32_t node);
 
 }  // namespace percpu

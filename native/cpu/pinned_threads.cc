@@ -1,10 +1,10 @@
 #include "cpu/pinned_threads.h"
 
+#include <sched.h>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
-#include <sched.h>
 
 #include "cpu/affinity.h"
 
@@ -51,7 +51,8 @@ PinnedThreads::~PinnedThreads() {
   pthread_mutex_destroy(&mutex_);
 }
 
-bool PinnedThreads::Prepare(const uint32_t* cpus, uint32_t threads, uint64_t iterations, const int32_t* stop_word) {
+bool PinnedThreads::Prepare(const uint32_t* cpus, uint32_t threads, uint64_t iterations,
+                            const int32_t* stop_word) {
   stop_word_ = stop_word;
   handles_ = static_cast<Thread*>(calloc(threads, sizeof(Thread)));
   results_ = static_cast<PinnedResult*>(calloc(threads, sizeof(PinnedResult)));
@@ -100,7 +101,8 @@ void PinnedThreads::Coordinate() {
   awaited_ += created;
   while (awaited_ > 0) pthread_cond_wait(&all_arrived_, &mutex_);
   if (created < threads_) Stop();
-  // All that exist are pinned and waiting: they begin at this moment, or end at once where one could not be pinned.
+  // All that exist are pinned and waiting: they begin at this moment, or end at once where one could not be
+  // pinned.
   start_ns_ = NowNs();
   open_ = true;
   pthread_cond_broadcast(&opened_);

@@ -1,31 +1,31 @@
 // Runs a loop on several threads at once, each pinned to its CPU, all started together.
 #pragma once
 
-#include <cstdint>
 #include <pthread.h>
+#include <cstdint>
 
 namespace percpu {
 
-// What one thread does. Called on that thread, after it is pinned, again and again until all iterations are done or the
-// run is stopped. The loop it makes must not block.
+// What one thread does. Called on that thread, after it is pinned, again and again until all iterations are
+// done or the run is stopped. The loop it makes must not block.
 using PinnedLoop = void (*)(void* context, uint32_t thread, uint32_t cpu, uint64_t iterations);
 
 struct PinnedResult {
-  uint32_t cpu;        // asked for
-  int32_t start_cpu;   // found when the loop began
-  int32_t end_cpu;     // found when it ended
-  uint64_t iterations; // done
-  int64_t elapsed_ns;  // from the common start to this thread's end
+  uint32_t cpu;         // asked for
+  int32_t start_cpu;    // found when the loop began
+  int32_t end_cpu;      // found when it ended
+  uint64_t iterations;  // done
+  int64_t elapsed_ns;   // from the common start to this thread's end
 };
 
 struct PinnedFailure {
-  int error = 0;                // errno, 0: none
-  const char* syscall = "";     // what failed
-  int64_t cpu = -1;             // the CPU it failed for
+  int error = 0;             // errno, 0: none
+  const char* syscall = "";  // what failed
+  int64_t cpu = -1;          // the CPU it failed for
 };
 
-// One run. Start() makes a coordinator thread, which makes the others, waits for them, calls `done` and ends; the
-// starting thread never waits. Whoever owns the run joins it before it goes away.
+// One run. Start() makes a coordinator thread, which makes the others, waits for them, calls `done` and ends;
+// the starting thread never waits. Whoever owns the run joins it before it goes away.
 class PinnedThreads {
  public:
   using Done = void (*)(void* context);
@@ -36,8 +36,10 @@ class PinnedThreads {
   PinnedThreads& operator=(const PinnedThreads&) = delete;
 
   // Prepares `threads` threads, thread i on cpus[i]. Returns false without memory.
-  // `stop_word` (may be nullptr) stops the run like Stop() once it is not 0; it must stay readable until Join().
-  [[nodiscard]] bool Prepare(const uint32_t* cpus, uint32_t threads, uint64_t iterations, const int32_t* stop_word);
+  // `stop_word` (may be nullptr) stops the run like Stop() once it is not 0; it must stay readable until
+  // Join().
+  [[nodiscard]] bool Prepare(const uint32_t* cpus, uint32_t threads, uint64_t iterations,
+                             const int32_t* stop_word);
 
   // Returns 0 or the errno of making the coordinator. `done` is called on the
   // coordinator's thread, once, whatever happened.

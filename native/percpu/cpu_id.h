@@ -1,15 +1,15 @@
 // Which CPU a native thread is on.
 #pragma once
 
-#include <cstdint>
 #include <sched.h>
+#include <cstdint>
 
 #include "percpu/rseq.h"
 
 namespace percpu {
 
-// Reads the calling thread's CPU number the cheapest way there is: from the rseq area, one load, or by sched_getcpu().
-// To be made and used on one thread.
+// Reads the calling thread's CPU number the cheapest way there is: from the rseq area, one load, or by
+// sched_getcpu(). To be made and used on one thread.
 class CpuId {
  public:
   CpuId() : area_(LibraryRseqArea()) {}

@@ -1,8 +1,8 @@
 #include "percpu/rseq.h"
 
-#include <cerrno>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <cerrno>
 
 // Weak: an older or another C library does not have them.
 extern "C" {
@@ -45,6 +45,8 @@ int RegisterRseqArea(RseqArea* area) {
   return Rseq(area, 0);
 }
 
-void UnregisterRseqArea(RseqArea* area) { Rseq(area, kUnregister); }
+void UnregisterRseqArea(RseqArea* area) {
+  Rseq(area, kUnregister);
+}
 
 }  // namespace percpu

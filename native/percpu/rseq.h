@@ -29,8 +29,8 @@ inline constexpr uint32_t kRseqSignature = 0;
 // The area the C library registered for the calling thread, or nullptr: an old C library, or told not to.
 RseqArea* LibraryRseqArea();
 
-// Registers `area`, 32 bytes aligned to 32, for the calling thread. Returns 0 or an errno: EBUSY or EINVAL where another
-// area is registered, EPERM or ENOSYS where the kernel refuses.
+// Registers `area`, 32 bytes aligned to 32, for the calling thread. Returns 0 or an errno: EBUSY or EINVAL
+// where another area is registered, EPERM or ENOSYS where the kernel refuses.
 int RegisterRseqArea(RseqArea* area);
 // Must be called on the thread that registered it, before the memory is freed.
 void UnregisterRseqArea(RseqArea* area);

@@ -9,6 +9,8 @@ namespace percpu {
 
 inline constexpr bool kHasRseqAdd = false;
 
-[[nodiscard]] inline bool RseqAdd(RseqArea*, uint32_t, int64_t*, int64_t) { return false; }
+[[nodiscard]] inline bool RseqAdd(RseqArea*, uint32_t, int64_t*, int64_t) {
+  return false;
+}
 
 }  // namespace percpu

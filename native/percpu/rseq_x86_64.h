@@ -1,5 +1,5 @@
-// A restartable sequence for x86-64: an add that is neither locked nor atomic, committed by its last instruction, and
-// restarted by the kernel when the thread was preempted, migrated or signalled before it.
+// A restartable sequence for x86-64: an add that is neither locked nor atomic, committed by its last
+// instruction, and restarted by the kernel when the thread was preempted, migrated or signalled before it.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,12 @@ namespace percpu {
 
 inline constexpr bool kHasRseqAdd = true;
 
-// Adds to `*word`, which belongs to `cpu`, if the calling thread is on that CPU from start to commit. Returns false,
-// with nothing added, where it was not. Every writer of the word must add this way: an atomic add of another CPU could
-// fall between this one's load and store, which are one instruction but not a locked one.
+// Adds to `*word`, which belongs to `cpu`, if the calling thread is on that CPU from start to commit. Returns
+// false, with nothing added, where it was not. Every writer of the word must add this way: an atomic add of
+// another CPU could fall between this one's load and store, which are one instruction but not a locked one.
 [[nodiscard]] inline bool RseqAdd(RseqArea* area, uint32_t cpu, int64_t* word, int64_t delta) {
-  // The descriptor of the sequence: version and flags, start, length up to the commit, abort handler. Storing its
-  // address arms it; the kernel disarms it when it finds the thread outside of [start, start + length).
+  // The descriptor of the sequence: version and flags, start, length up to the commit, abort handler. Storing
+  // its address arms it; the kernel disarms it when it finds the thread outside of [start, start + length).
   __asm__ goto(
       ".pushsection __rseq_cs, \"aw\"\n"
       ".balign 32\n"
@@ -30,7 +30,8 @@ inline constexpr bool kHasRseqAdd = true;
       "jne %l[moved]\n"
       "addq %[delta], %[word]\n"
       "3:\n"
-      // The signature stands before the handler, as the operand of an instruction that is never executed (ud1).
+      // The signature stands before the handler, as the operand of an instruction that is never executed
+      // (ud1).
       ".pushsection __rseq_abort, \"ax\"\n"
       ".byte 0x0f, 0xb9, 0x3d\n"
       ".long %c[signature]\n"

@@ -44,7 +44,7 @@ describe('parseCpuList', () => {
     expect(() => parseCpuList(list)).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
   });
 
-  it.each([undefined, null, 3, ['0']])('refuses %o, which is no string', (list) => {
+  it.each<unknown>([undefined, null, 3, ['0']])('refuses %o, which is no string', (list) => {
     expect(() => parseCpuList(list as string)).toThrow(TypeError);
     expect(() => parseCpuList(list as string)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
   });

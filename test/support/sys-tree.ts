@@ -34,9 +34,8 @@ function expandPath(path: string): string[] {
   });
 }
 
-/** The files of a captured machine, `test/fixtures/sys/NAME.txt`; the format is that of scripts/capture-topology.mjs. */
-export function readFixture(name: string): SysFiles {
-  const text = readFileSync(new URL(`../fixtures/sys/${name}.txt`, import.meta.url), 'utf8');
+/** The files in what scripts/capture-topology.mjs wrote; the format is described there. */
+export function parseCapture(text: string): SysFiles {
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return Object.fromEntries(
     lines.flatMap((line) => {
@@ -45,6 +44,11 @@ export function readFixture(name: string): SysFiles {
       return expandPath(line.slice(0, tab)).map((path) => [path, content]);
     }),
   );
+}
+
+/** The files of a captured machine, `test/fixtures/sys/NAME.txt`. */
+export function readFixture(name: string): SysFiles {
+  return parseCapture(readFileSync(new URL(`../fixtures/sys/${name}.txt`, import.meta.url), 'utf8'));
 }
 
 /** A captured machine as a directory tree: pass it to `topology({ root })`. */

@@ -1,0 +1,66 @@
+// Builds the native addon into build/Release/percpu.node, without downloading anything.
+// Usage: node scripts/build-addon.mjs [--with node-gyp | --with cmake-js]
+//
+// node-gyp takes Node's headers from beside the running Node; cmake-js brings Node-API's own. Without --with, the first
+// one whose tools are there is used.
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { isAvailable, repository, run } from './run.mjs';
+
+/** Folder with include/node/ of the running Node: a tarball's, a version manager's or a distribution's. */
+function headersFolder() {
+  const folder = dirname(dirname(realpathSync(process.execPath)));
+  return existsSync(join(folder, 'include', 'node', 'common.gypi')) ? folder : undefined;
+}
+
+const tools = {
+  'node-gyp': {
+    async lacks() {
+      if (!headersFolder()) return "Node's headers (include/node beside its bin folder)";
+      if (!(await isAvailable('make'))) return 'make';
+      return (await isAvailable('python3')) ? undefined : 'python3';
+    },
+    build: () => run('node-gyp', ['rebuild', `--nodedir=${headersFolder()}`], { capture: true }),
+  },
+  'cmake-js': {
+    lacks: async () => ((await isAvailable('cmake')) ? undefined : 'cmake'),
+    build: () => run('cmake-js', ['rebuild', '--out', 'build'], { capture: true }),
+  },
+};
+
+/**
+ * @param {'node-gyp' | 'cmake-js'} [wanted] default: the first one that can work here.
+ * @returns {Promise<string | undefined>} what is missing on this machine, `undefined` when the addon was built.
+ * @throws Error with `output` when the tools are there and the build fails.
+ */
+export async function buildAddon(wanted) {
+  if (process.platform !== 'linux') return `the addon is for Linux, this is ${process.platform}`;
+  if (!(await isAvailable(process.env.CXX ?? 'c++')) && !(await isAvailable('g++'))) return 'no C++ compiler (g++ or $CXX)';
+  const missing = [];
+  for (const name of wanted ? [wanted] : Object.keys(tools)) {
+    const lacking = await tools[name].lacks();
+    if (lacking === undefined) {
+      await tools[name].build();
+      return undefined;
+    }
+    missing.push(`${name} needs ${lacking}`);
+  }
+  return missing.join('; ');
+}
+
+if (process.argv[1] === join(repository, 'scripts', 'build-addon.mjs')) {
+  const { values } = parseArgs({ options: { with: { type: 'string' } } });
+  if (values.with !== undefined && !Object.hasOwn(tools, values.with)) {
+    process.stderr.write(`--with takes ${Object.keys(tools).join(' or ')}\n`);
+    process.exit(2);
+  }
+  try {
+    const problem = await buildAddon(values.with);
+    if (problem) throw new Error(problem);
+    process.stderr.write('built build/Release/percpu.node\n');
+  } catch (error) {
+    process.stderr.write(`${error.output ?? ''}${error.message}\n`);
+    process.exit(1);
+  }
+}

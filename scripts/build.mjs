@@ -1,0 +1,50 @@
+// Builds what is missing or older than its sources: the WebAssembly hot path, the TypeScript, the addon.
+// Usage: node scripts/build.mjs [--quiet]
+//
+// The addon needs a C++ compiler. Without one the build goes on and says so: the package then runs on its fallback.
+// All output goes to stderr, so that `npm start --silent -- --json` prints data and nothing else.
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildAddon } from './build-addon.mjs';
+import { buildWasm } from './build-wasm.mjs';
+import { repository, run } from './run.mjs';
+
+const quiet = process.argv.includes('--quiet');
+const say = (line) => process.stderr.write(`${line}\n`);
+
+/** Modification time of the newest file among files and folders, in milliseconds; 0 for none. */
+function newest(...paths) {
+  return Math.max(
+    0,
+    ...paths.map((path) => join(repository, path)).map((path) => {
+      if (!existsSync(path)) return 0;
+      const stat = statSync(path);
+      if (!stat.isDirectory()) return stat.mtimeMs;
+      return Math.max(0, ...readdirSync(path, { recursive: true }).map((entry) => statSync(join(path, entry)).mtimeMs));
+    }),
+  );
+}
+
+const hotPath = 'lib/counter/wasm/hot-path.ts';
+const hotPathBinary = 'lib/counter/wasm/hot-path-binary.ts';
+if (newest(hotPathBinary) <= newest(hotPath, 'scripts/build-wasm.mjs')) {
+  if (!quiet) say('building the WebAssembly hot path');
+  await buildWasm();
+}
+
+if (newest('dist/index.js') <= newest('lib', 'tsconfig.json', 'package.json')) {
+  say('building TypeScript');
+  await run('tsc', ['-p', 'tsconfig.json']);
+}
+
+const addon = 'build/Release/percpu.node';
+if (process.env.PERCPU_NATIVE === '0') {
+  if (!quiet) say('not building the addon: PERCPU_NATIVE=0');
+} else if (newest(addon) <= newest('native', 'binding.gyp')) {
+  say('building the native addon (some 20 seconds)');
+  const problem = await buildAddon().catch((error) => {
+    say(error.output ?? '');
+    return `its build failed (${error.message})`;
+  });
+  if (problem) say(`no native addon, the fallback will be used: ${problem}`);
+}
