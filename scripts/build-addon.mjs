@@ -36,7 +36,8 @@ const tools = {
  */
 export async function buildAddon(wanted) {
   if (process.platform !== 'linux') return `the addon is for Linux, this is ${process.platform}`;
-  if (!(await isAvailable(process.env.CXX ?? 'c++')) && !(await isAvailable('g++'))) return 'no C++ compiler (g++ or $CXX)';
+  if (!(await isAvailable(process.env.CXX ?? 'c++')) && !(await isAvailable('g++')))
+    return 'no C++ compiler (g++ or $CXX)';
   const missing = [];
   for (const name of wanted ? [wanted] : Object.keys(tools)) {
     const lacking = await tools[name].lacks();

@@ -16,12 +16,17 @@ const say = (line) => process.stderr.write(`${line}\n`);
 function newest(...paths) {
   return Math.max(
     0,
-    ...paths.map((path) => join(repository, path)).map((path) => {
-      if (!existsSync(path)) return 0;
-      const stat = statSync(path);
-      if (!stat.isDirectory()) return stat.mtimeMs;
-      return Math.max(0, ...readdirSync(path, { recursive: true }).map((entry) => statSync(join(path, entry)).mtimeMs));
-    }),
+    ...paths
+      .map((path) => join(repository, path))
+      .map((path) => {
+        if (!existsSync(path)) return 0;
+        const stat = statSync(path);
+        if (!stat.isDirectory()) return stat.mtimeMs;
+        return Math.max(
+          0,
+          ...readdirSync(path, { recursive: true }).map((entry) => statSync(join(path, entry)).mtimeMs),
+        );
+      }),
   );
 }
 

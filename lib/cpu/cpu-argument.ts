@@ -1,8 +1,6 @@
 import { invalidArgType, outOfRange } from '../errors.js';
 import { requireInteger } from '../validate.js';
-
-/** CPU numbers the library takes: 0 … 2^20 - 1. */
-export const MAX_CPU_NUMBER = 2 ** 20 - 1;
+import { MAX_CPU_NUMBER } from './cpu-list.js';
 
 /**
  * @returns the CPU numbers that an argument names, in its order, each once.

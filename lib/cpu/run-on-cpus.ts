@@ -139,7 +139,8 @@ function unpin(counter: CounterInternals): void {
 
 function threadError(errno: number, syscall: string, cpu: number): Error {
   const code = getSystemErrorName(-errno);
-  const message = syscall === 'sched_setaffinity' ? `CPU ${cpu} is offline or not allowed` : 'no more threads to be had';
+  const message =
+    syscall === 'sched_setaffinity' ? `CPU ${cpu} is offline or not allowed` : 'no more threads to be had';
   return systemError(code, message, { syscall, errno: -errno });
 }
 

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
 import os from 'node:os';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { parseCpuList } from '../../lib/cpu/cpu-list.js';
 import { type Topology, type TopologyCpu, topology } from '../../lib/cpu/topology.js';
@@ -416,7 +417,7 @@ describe('captures', () => {
   const script = new URL('../../scripts/capture-topology.mjs', import.meta.url);
 
   it.runIf(process.platform === 'linux')('hold all that topology() reads', () => {
-    const files = execFileSync(process.execPath, [script.pathname], { encoding: 'utf8' });
+    const files = execFileSync(process.execPath, [fileURLToPath(script)], { encoding: 'utf8' });
     expect(topology({ root: writeTree(parseCapture(files)) })).toEqual(topology());
   });
 });

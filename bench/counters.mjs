@@ -1,0 +1,70 @@
+// What counting costs, as ratios of things measured in the same run.
+// Usage: npm run bench:counters -- [--rounds N] [--json]
+import { parseArgs } from 'node:util';
+import Table from 'cli-table3';
+import { environment, medianRatio, runVariants } from './run-variants.mjs';
+import { median } from './sampling.mjs';
+
+const COMPARISONS = [
+  { what: 'counter.add(1) / Atomics.add(Int32Array)', of: 'counter-add', to: 'atomics-add', target: 0.65 },
+  {
+    what: 'the same, two workers on one counter / on one word',
+    of: 'counter-add-2-workers',
+    to: 'atomics-add-2-workers',
+    target: 0.6,
+  },
+  { what: 'native pinned add / bare atomic add', of: 'native-tree', to: 'native-private-atomic', target: 1.6 },
+  { what: 'native rseq add / bare atomic add', of: 'native-rseq', to: 'native-private-atomic' },
+  {
+    what: 'approximateSum() at 256 CPUs / at 2 CPUs',
+    of: 'approximate-sum-256',
+    to: 'approximate-sum-2',
+    target: 1.1,
+  },
+];
+
+const PRECISE_SUM = { what: 'preciseSum() at 256 CPUs, ns per leaf', of: 'precise-sum-256', leaves: 256, target: 2 };
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '7' }, json: { type: 'boolean', default: false } },
+});
+const rounds = Number(values.rounds);
+if (!Number.isInteger(rounds) || rounds < 1) {
+  process.stderr.write('--rounds takes a whole number from 1\n');
+  process.exit(2);
+}
+
+const names = [...new Set([...COMPARISONS.flatMap(({ of, to }) => [of, to]), PRECISE_SUM.of])];
+const times = await runVariants(names, rounds, (done, all) => {
+  if (process.stderr.isTTY) process.stderr.write(done < all ? `\r${done} of ${all} processes` : '\r\x1b[K');
+});
+
+const rows = [
+  ...COMPARISONS.map(({ what, of, to, target }) => ({
+    what,
+    result: medianRatio(times[of], times[to]),
+    target,
+    nanoseconds: [median(times[of]), median(times[to])],
+  })),
+  {
+    what: PRECISE_SUM.what,
+    result: median(times[PRECISE_SUM.of]) / PRECISE_SUM.leaves,
+    target: PRECISE_SUM.target,
+    nanoseconds: [median(times[PRECISE_SUM.of])],
+  },
+];
+
+if (values.json) {
+  console.log(JSON.stringify({ environment: environment(), rounds, rows, nanosecondsPerOperation: times }, null, 2));
+} else {
+  const { cpu, cpus, kernel, node, v8 } = environment();
+  console.log(
+    `${cpu}, ${cpus} CPUs; ${kernel}; Node ${node} (V8 ${v8}); medians of ${rounds} rounds of fresh processes`,
+  );
+  const table = new Table({ head: ['what', 'measured', 'target', 'ns'], style: { head: [], border: [] } });
+  for (const { what, result, target, nanoseconds } of rows) {
+    const goal = target === undefined ? '' : `<= ${target}  ${result <= target ? 'reached' : 'missed'}`;
+    table.push([what, result.toFixed(2), goal, nanoseconds.map((ns) => ns.toFixed(1)).join(' / ')]);
+  }
+  console.log(table.toString());
+}

@@ -1,0 +1,3 @@
+import { measureSum } from '../sums.mjs';
+
+export default () => measureSum('preciseSum', 256, 2e4);

@@ -1,0 +1,37 @@
+import { parentPort } from 'node:worker_threads';
+import { CounterTree, type SharedCounter } from '../counter/counter-tree.js';
+import { currentCpu } from '../cpu/current-cpu.js';
+import type { CpuRun } from '../cpu/run-on-cpus.js';
+
+/** What a worker is asked to do. */
+export interface AddRequest {
+  counter: SharedCounter;
+  iterations: number;
+  threads: number;
+  /** Two words, 0 to begin with: threads that are ready, and 1 once all of them are. */
+  gate: Int32Array;
+}
+
+/** Returns at the same moment in all threads. */
+function waitForAll({ gate, threads }: AddRequest): void {
+  if (Atomics.add(gate, 0, 1) === threads - 1) {
+    Atomics.store(gate, 1, 1);
+    Atomics.notify(gate, 1);
+  }
+  Atomics.wait(gate, 1, 0);
+}
+
+function addMany(counter: CounterTree, iterations: number): void {
+  for (let done = 0; done < iterations; done++) counter.add(1);
+}
+
+parentPort?.on('message', (request: AddRequest) => {
+  const counter = CounterTree.attach(request.counter);
+  waitForAll(request);
+  const startCpu = currentCpu();
+  const began = process.hrtime.bigint();
+  addMany(counter, request.iterations);
+  const elapsedNs = Number(process.hrtime.bigint() - began);
+  const run: CpuRun = { cpu: -1, startCpu, endCpu: currentCpu(), iterations: request.iterations, elapsedNs };
+  parentPort?.postMessage(run);
+});

@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { CounterTree } from '../counter/counter-tree.js';
+import { type CpuRun, runOnCpus } from '../cpu/run-on-cpus.js';
+import { native } from '../native.js';
+import type { AddRequest } from './add-worker.js';
+
+/** Most worker threads that stand in for pinned ones: each takes some 10 MiB, and its time to start. */
+const MAX_WORKERS = 8;
+
+/** Threads that add 1 to a counter, all at the same time. */
+export interface Adders {
+  /** Native threads, one pinned to each CPU; else worker threads wherever the system puts them, `cpu` -1. */
+  readonly pinned: boolean;
+  run(counter: CounterTree, iterations: number): Promise<CpuRun[]>;
+  stop(): Promise<void>;
+}
+
+/** @returns pinned threads on `cpus`; without the addon, workers. */
+export function startAdders(cpus: number[]): Adders {
+  if (!native.addon) return workerAdders(Math.min(cpus.length, MAX_WORKERS));
+  return {
+    pinned: true,
+    run: (counter, iterations) => runOnCpus({ counter, iterations, cpus }),
+    stop: async () => {},
+  };
+}
+
+function workerAdders(threads: number): Adders {
+  const workers = Array.from({ length: threads }, () => new Worker(new URL('./add-worker.js', import.meta.url)));
+  return {
+    pinned: false,
+    async run(counter, iterations) {
+      const gate = new Int32Array(new SharedArrayBuffer(8));
+      const request: AddRequest = { counter: counter.share(), iterations, threads, gate };
+      // `once` also rejects on the worker's 'error'.
+      const runs = workers.map(async (worker) => (await once(worker, 'message'))[0] as CpuRun);
+      for (const worker of workers) worker.postMessage(request);
+      return Promise.all(runs);
+    },
+    async stop() {
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    },
+  };
+}

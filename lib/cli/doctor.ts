@@ -1,0 +1,39 @@
+import type { Command } from 'commander';
+import { startProgress } from './progress.js';
+import { renderReport } from './render-report.js';
+import { gatherReport } from './report.js';
+import { outputWidth, wantsColor } from './terminal.js';
+
+interface DoctorOptions {
+  run?: boolean;
+  json?: boolean;
+  all?: boolean;
+}
+
+/** Adds `percpu doctor`: what this machine offers, and what its kernel gets wrong. */
+export function addDoctorCommand(program: Command): void {
+  program
+    .command('doctor')
+    .description('report on this machine: engine, CPUs, kernel, and processes whose RSS is reported wrong')
+    .option('--run', 'also count on every allowed CPU for about a second, and verify the sums')
+    .option('--all', 'list every process that differs, not only the first 20')
+    .option('--json', 'print the report as JSON: sizes in bytes, times in nanoseconds')
+    .addHelpText('after', '\nExit status: 0; 1 if something failed or a sum was wrong; 2 for bad usage.')
+    .action(doctor);
+}
+
+async function doctor({ run = false, json = false, all = false }: DoctorOptions): Promise<void> {
+  const progress = startProgress();
+  try {
+    const report = await gatherReport({ run, onStep: progress.step });
+    progress.done();
+    const { stdout } = process;
+    const text = json
+      ? `${JSON.stringify(report, null, 2)}\n`
+      : renderReport(report, { width: outputWidth(stdout), color: wantsColor(stdout), all });
+    stdout.write(text);
+    if (report.run?.ok === false) process.exitCode = 1;
+  } finally {
+    progress.done();
+  }
+}

@@ -1,0 +1,26 @@
+import type { Colors } from 'picocolors/types.js';
+import { wrap } from './text.js';
+
+/** A line of a report: what it is about, the finding, and whether that is good where something was verified. */
+export interface Fact {
+  label: string;
+  text: string;
+  ok?: boolean;
+}
+
+const LABEL_WIDTH = 12;
+const INDENT = '  ';
+
+/** @returns the facts one below the other, texts wrapped beside their labels, at most `width` columns wide. */
+export function renderFacts(facts: Fact[], width: number, colors: Colors): string[] {
+  return facts.flatMap(({ label, text, ok }) => {
+    const verdict = ok === undefined ? '' : ok ? 'OK' : 'NOT OK';
+    const lines = wrap(`${verdict} ${text}`.trim(), width - INDENT.length - LABEL_WIDTH - 1);
+    const color = ok ? colors.green : colors.red;
+    return lines.map((line, at) => {
+      const shown = at === 0 && line.startsWith(verdict) ? color(verdict) + line.slice(verdict.length) : line;
+      const margin = at === 0 ? colors.dim(label.padEnd(LABEL_WIDTH)) : ' '.repeat(LABEL_WIDTH);
+      return `${INDENT}${margin} ${verdict ? shown : line}`;
+    });
+  });
+}

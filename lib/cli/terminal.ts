@@ -1,0 +1,26 @@
+import type { WriteStream } from 'node:tty';
+import pc from 'picocolors';
+import type { Colors } from 'picocolors/types.js';
+
+const PIPED_WIDTH = 80;
+const LEAST_WIDTH = 40;
+
+/** @returns columns to write for: the terminal's, 80 for a pipe or a file, never below 40. */
+export function outputWidth(stream: Pick<WriteStream, 'isTTY' | 'columns'>): number {
+  if (!stream.isTTY || !stream.columns) return PIPED_WIDTH;
+  return Math.max(stream.columns, LEAST_WIDTH);
+}
+
+/**
+ * @returns whether to write colours: `NO_COLOR` forbids and `FORCE_COLOR` demands them where not empty (and not `0`), a
+ *   terminal that is not `dumb` gets them. Unlike picocolors' own answer, a pipe stays plain where `CI` is set.
+ */
+export function wantsColor(stream: Pick<WriteStream, 'isTTY'>, env: NodeJS.ProcessEnv = process.env): boolean {
+  if (env.NO_COLOR) return false;
+  if (env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '') return env.FORCE_COLOR !== '0';
+  return Boolean(stream.isTTY) && env.TERM !== 'dumb';
+}
+
+export function createColors(enabled: boolean): Colors {
+  return pc.createColors(enabled);
+}
