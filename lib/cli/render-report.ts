@@ -102,13 +102,13 @@ function renderProcesses({ processes }: DoctorReport, width: number, colors: Col
   const say = (text: string) => wrap(text, width - 2).map((line) => `  ${line}`);
   if (unavailable) return [...heading, ...say(`Not to be had here: ${unavailable}.`)];
   if (differing.length === 0) {
-    const none = `None of the ${plural(examined, 'process').replace(/s$/, 'ses')} examined differs.`;
+    const none = `No process differs, of ${formatCount(examined)} examined.`;
     return [...heading, ...say(`${none} Before a fix of 2025, statm is as approximate as stat and shows the same.`)];
   }
   const columns: Column[] = [
     { head: 'error MiB', align: 'right' },
     { head: 'stat MiB', align: 'right', optional: true },
-    { head: 'statm MiB', align: 'right' },
+    { head: 'statm MiB', align: 'right', optional: true },
     { head: 'PID', align: 'right' },
     { head: 'process', align: 'left', flexible: LEAST_NAME_WIDTH },
   ];

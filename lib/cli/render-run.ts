@@ -78,7 +78,7 @@ function migrations({ migrations: count, pinned, threads }: RunReport): string {
   if (count === null) return 'unknown: this platform does not tell on which CPU a thread runs';
   if (count === 0)
     return pinned ? 'none: each thread was on its CPU' : 'none: each thread ended on the CPU it began on';
-  const home = pinned ? 'the one they were pinned to' : 'the one they began on';
+  const home = pinned ? 'its own' : 'at first';
   return `${formatCount(count)} of ${plural(threads.length, 'thread')} seen on another CPU than ${home}`;
 }
 

@@ -4,7 +4,7 @@ import type { Colors } from 'picocolors/types.js';
 export interface Column {
   head: string;
   align: 'left' | 'right';
-  /** Left out, the last one first, where the terminal is too narrow. */
+  /** Left out, the first one first, where the terminal is too narrow. */
   optional?: boolean;
   /** Cut to what the others leave it, at the least this many columns; for one column that may hold any text. */
   flexible?: number;
@@ -33,8 +33,8 @@ export function renderTable(columns: Column[], rows: string[][], width: number, 
   const needed = columns.map((column, at) => neededWidth(column, [column.head, ...rows.map((row) => row[at] ?? '')]));
   const kept = new Set(columns.keys());
   const total = () => [...kept].reduce((sum, at) => sum + needed[at]! + GAP.length, -GAP.length);
-  for (let at = columns.length - 1; at >= 0 && total() > width; at--) {
-    if (columns[at]!.optional) kept.delete(at);
+  for (const [at, { optional }] of columns.entries()) {
+    if (optional && total() > width) kept.delete(at);
   }
   const shown = [...kept];
   const spare = Math.max(0, width - total());

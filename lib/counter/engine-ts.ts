@@ -1,3 +1,4 @@
+import { destroyedError } from '../errors.js';
 import type { ArenaMemory } from './arena-memory.js';
 import type { CounterEngine } from './engine.js';
 import { type ArenaLayout, CACHE_LINE, Descriptor, LEAF_OFFSETS } from './layout.js';
@@ -52,11 +53,13 @@ export class TsEngine implements CounterEngine {
     this.#hasTree = layout.shape.levels > 0;
     this.#leafOffsetMask = layout.leafOffsetEntries - 1;
     this.#levels = levelsBelowRoot(layout);
+    // Callers take it off the engine, as they do with WebAssembly's.
+    this.add = this.add.bind(this);
   }
 
-  add(descriptor: number, generation: number, cpu: number, delta: number): number {
+  add(descriptor: number, generation: number, cpu: number, delta: number): void {
+    this.#requireAlive(descriptor, generation);
     const { words, longs } = this.#memory;
-    if (words[descriptor / 4 + Descriptor.GENERATION] !== generation) return 1;
     const index = cpu & this.#leafOffsetMask;
     const before = Atomics.add(longs, this.#leafIndex(descriptor, index), BigInt(delta));
     // Leaves and items wrap at 64 bits, as the kernel's counters do.
@@ -64,11 +67,10 @@ export class TsEngine implements CounterEngine {
     const batch = BigInt(words[descriptor / 4 + Descriptor.BATCH]!);
     const carry = carryOf(before, after, batch);
     if (carry !== 0n && this.#hasTree) this.#carryUp(descriptor, index, carry, batch);
-    return 0;
   }
 
-  addWide(descriptor: number, generation: number, cpu: number, delta: number): number {
-    return this.add(descriptor, generation, cpu, delta);
+  addOn(descriptor: number, generation: number, cpu: number, delta: number): void {
+    this.add(descriptor, generation, cpu, delta);
   }
 
   #carryUp(descriptor: number, cpu: number, lowest: bigint, batch: bigint): void {
@@ -88,11 +90,13 @@ export class TsEngine implements CounterEngine {
   }
 
   approximateSum(descriptor: number, generation: number): number {
-    return this.#isAlive(descriptor, generation) ? Number(this.approximateSumBigInt(descriptor)) : Number.NaN;
+    this.#requireAlive(descriptor, generation);
+    return Number(this.approximateSumBigInt(descriptor));
   }
 
   preciseSum(descriptor: number, generation: number): number {
-    return this.#isAlive(descriptor, generation) ? Number(this.preciseSumBigInt(descriptor)) : Number.NaN;
+    this.#requireAlive(descriptor, generation);
+    return Number(this.preciseSumBigInt(descriptor));
   }
 
   approximateSumBigInt(descriptor: number): bigint {
@@ -126,8 +130,8 @@ export class TsEngine implements CounterEngine {
     Atomics.store(longs, root + 1, 0n);
   }
 
-  #isAlive(descriptor: number, generation: number): boolean {
-    return this.#memory.words[descriptor / 4 + Descriptor.GENERATION] === generation;
+  #requireAlive(descriptor: number, generation: number): void {
+    if (this.#memory.words[descriptor / 4 + Descriptor.GENERATION] !== generation) throw destroyedError();
   }
 
   /** A byte offset kept in a descriptor. */

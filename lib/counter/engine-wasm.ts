@@ -1,3 +1,4 @@
+import { destroyedError } from '../errors.js';
 import type { ArenaMemory } from './arena-memory.js';
 import type { CounterEngine } from './engine.js';
 import type { ArenaLayout } from './layout.js';
@@ -13,6 +14,10 @@ type HotPath = Omit<CounterEngine, 'name'> & {
   ): void;
 };
 
+function throwDestroyed(): never {
+  throw destroyedError();
+}
+
 let compiled: WebAssembly.Module | undefined;
 
 /**
@@ -22,7 +27,7 @@ let compiled: WebAssembly.Module | undefined;
 export function wasmEngine(memory: ArenaMemory, { shape, leafOffsetEntries }: ArenaLayout): CounterEngine {
   compiled ??= new WebAssembly.Module(Buffer.from(HOT_PATH_BASE64, 'base64'));
   const instance = new WebAssembly.Instance(compiled, {
-    env: { memory: memory.shareable as WebAssembly.Memory },
+    env: { memory: memory.shareable as WebAssembly.Memory, destroyed: throwDestroyed },
   });
   const hotPath = instance.exports as unknown as HotPath;
   const [a1 = 0, a2 = 0, a3 = 0, a4 = 0] = shape.arityOrders;

@@ -12,16 +12,17 @@ export type EngineName = 'wasm' | 'ts';
 export interface CounterEngine {
   readonly name: EngineName | 'native';
   /**
-   * Adds a 32-bit integer to the leaf that belongs to `cpu` (any 32-bit number) and carries upwards.
+   * Adds a 32-bit integer to the leaf that belongs to `cpu` and carries upwards: what a hot loop calls. Any 32-bit number
+   * will do for a CPU; from 8192 on they share leaves.
    *
-   * @returns 0, or 1 where the counter was destroyed and nothing was added.
+   * @throws PercpuError `ERR_DESTROYED`, as the other operations that take a generation; nothing is changed then.
    */
-  add(descriptor: number, generation: number, cpu: number, delta: number): number;
-  /** As `add`, for any safe integer. */
-  addWide(descriptor: number, generation: number, cpu: number, delta: number): number;
-  /** @returns root + bias, rounded to a double where it is no safe integer; `NaN` where the counter was destroyed. */
+  add(descriptor: number, generation: number, cpu: number, delta: number): void;
+  /** Adds any safe integer; CPU numbers share leaves from the shape's size on. */
+  addOn(descriptor: number, generation: number, cpu: number, delta: number): void;
+  /** @returns root + bias, rounded to a double where it is no safe integer. */
   approximateSum(descriptor: number, generation: number): number;
-  /** @returns sum of leaves + bias, rounded to a double where it is no safe integer; `NaN` where it was destroyed. */
+  /** @returns sum of leaves + bias, rounded to a double where it is no safe integer. */
   preciseSum(descriptor: number, generation: number): number;
   /** The same sums modulo 2^64, of a counter that the caller knows to be alive. */
   approximateSumBigInt(descriptor: number): bigint;

@@ -4,7 +4,7 @@ import { type TreeShape, treeShape } from './tree-shape.js';
 // Where everything lies in an arena's memory. All engines, wasm/hot-path.ts and native/counter/arena_layout.h agree on it.
 //
 //   0        header: constants of the arena, then (on a cache line of its own) what changes
-//   4096     leaf offsets: per CPU number, the byte distance of its leaves from CPU 0's; entries from `cpus` on repeat the
+//   5120     leaf offsets: per CPU number, the byte distance of its leaves from CPU 0's; entries from `cpus` on repeat the
 //            first ones, so that a CPU number beyond the shape finds a leaf as well
 //   chunks   from `firstChunk` on, all alike, added as counters are needed:
 //              leaves of CPU 0 | leaves of CPU 1 | …    one stride each, counters side by side within it
@@ -49,7 +49,7 @@ export const Header = {
 } as const;
 
 /** Byte offset of the table of leaf offsets; also written into wasm/hot-path.ts. */
-export const LEAF_OFFSETS = 4096;
+export const LEAF_OFFSETS = 5120;
 
 export const DESCRIPTOR_BYTES = 32;
 
@@ -78,8 +78,16 @@ const MAX_SLOTS_PER_CHUNK = 8192;
 const SLOT_GRANULARITY = 512;
 const MAX_LEAF_BYTES_PER_CHUNK = 64 * 2 ** 20;
 
-/** Fewest entries of the table of leaf offsets: what a small arena's leaves are spread over on a large machine. */
-const MIN_LEAF_OFFSETS = 64;
+/** Fewest entries of the table of leaf offsets: the hot path looks up any CPU number below this, whatever the shape. */
+const MIN_LEAF_OFFSETS = 8192;
+
+/**
+ * Where in their page a chunk's descriptors begin. A load from an address that equals a recent store's in its low 12 bits
+ * has to wait for it. An add stores to a leaf and then loads a leaf offset and a descriptor: the first counters and CPUs
+ * have their leaves from 0 on, so leaf offsets begin 1,024 bytes into a page and descriptors 2,048.
+ */
+const DESCRIPTORS_WITHIN_PAGE = 2048;
+const PAGE = 4096;
 
 function alignUp(value: number, alignment: number): number {
   return Math.ceil(value / alignment) * alignment;
@@ -163,7 +171,8 @@ export function layoutWith(
   const itemLines = Math.max(shape.items, 1);
   const leafOffsetEntries = Math.max(2 ** shape.order, MIN_LEAF_OFFSETS);
   const firstChunk = alignUp(LEAF_OFFSETS + 4 * leafOffsetEntries, WASM_PAGE);
-  const descriptorsOffset = leafOffsets[shape.cpus - 1]! + alignUp(8 * slotsPerChunk, CACHE_LINE);
+  const endOfLeaves = leafOffsets[shape.cpus - 1]! + 8 * slotsPerChunk;
+  const descriptorsOffset = alignUp(endOfLeaves - DESCRIPTORS_WITHIN_PAGE, PAGE) + DESCRIPTORS_WITHIN_PAGE;
   const itemsOffset = alignUp(descriptorsOffset + DESCRIPTOR_BYTES * slotsPerChunk, CACHE_LINE);
   const usedBytes = itemsOffset + slotsPerChunk * itemLines * CACHE_LINE;
   const chunkBytes = alignUp(usedBytes, WASM_PAGE);

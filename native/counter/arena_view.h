@@ -12,7 +12,7 @@ namespace percpu {
 
 inline constexpr uint32_t kArenaMagic = 0x55504350;
 inline constexpr uint32_t kLayoutVersion = 1;
-inline constexpr uint32_t kLeafOffsets = 4096;
+inline constexpr uint32_t kLeafOffsets = 5120;
 inline constexpr uint32_t kCacheLine = 64;
 inline constexpr uint32_t kDescriptorBytes = 32;
 

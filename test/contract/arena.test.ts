@@ -167,7 +167,11 @@ describeEngines('creating and destroying', (engine) => {
       counters.push(...CounterTree.createMany(8, { arena }));
     }
     const [first, last] = [counters[0]!, counters.at(-1)!];
-    for (const [cpu, delta] of [[0, 40], [2 ** 19, -7], [2 ** 20 - 1, 2 ** 33]] as const) {
+    for (const [cpu, delta] of [
+      [0, 40],
+      [2 ** 19, -7],
+      [2 ** 20 - 1, 2 ** 33],
+    ] as const) {
       last.addOn(cpu, delta);
       first.addOn(cpu, 1);
     }

@@ -1,6 +1,7 @@
 import type { ArenaMemory } from '../../lib/counter/arena-memory.js';
 import type { CounterEngine } from '../../lib/counter/engine.js';
 import { Descriptor } from '../../lib/counter/layout.js';
+import { destroyedError } from '../../lib/errors.js';
 import { type NativeAddon, requireNative } from '../../lib/native.js';
 
 /** The C++ engine, one Node-API call per operation. */
@@ -14,20 +15,23 @@ class NativeEngine implements CounterEngine {
     this.#addon = requireNative('the native engine');
   }
 
-  add(descriptor: number, generation: number, cpu: number, delta: number): number {
-    return this.#addon.counterAdd(this.#memory.words, descriptor, generation, cpu, delta);
-  }
+  add = (descriptor: number, generation: number, cpu: number, delta: number): void => {
+    const outcome = this.#addon.counterAdd(this.#memory.words, descriptor, generation, cpu, delta);
+    if (outcome !== 0) throw destroyedError();
+  };
 
-  addWide(descriptor: number, generation: number, cpu: number, delta: number): number {
-    return this.add(descriptor, generation, cpu, delta);
+  addOn(descriptor: number, generation: number, cpu: number, delta: number): void {
+    this.add(descriptor, generation, cpu, delta);
   }
 
   approximateSum(descriptor: number, generation: number): number {
-    return this.#isAlive(descriptor, generation) ? Number(this.approximateSumBigInt(descriptor)) : Number.NaN;
+    this.#requireAlive(descriptor, generation);
+    return Number(this.approximateSumBigInt(descriptor));
   }
 
   preciseSum(descriptor: number, generation: number): number {
-    return this.#isAlive(descriptor, generation) ? Number(this.preciseSumBigInt(descriptor)) : Number.NaN;
+    this.#requireAlive(descriptor, generation);
+    return Number(this.preciseSumBigInt(descriptor));
   }
 
   approximateSumBigInt(descriptor: number): bigint {
@@ -50,8 +54,9 @@ class NativeEngine implements CounterEngine {
     this.#addon.counterClear(this.#memory.words, descriptor);
   }
 
-  #isAlive(descriptor: number, generation: number): boolean {
-    return Atomics.load(this.#memory.words, descriptor / 4 + Descriptor.GENERATION) === generation;
+  #requireAlive(descriptor: number, generation: number): void {
+    const found = Atomics.load(this.#memory.words, descriptor / 4 + Descriptor.GENERATION);
+    if (found !== generation) throw destroyedError();
   }
 }
 

@@ -36,7 +36,9 @@ const naming = (name: string, code: string, ...parts: string[]) =>
   expect.objectContaining({
     name,
     code,
-    message: expect.stringMatching(new RegExp(parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*'))),
+    message: expect.stringMatching(
+      new RegExp(parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')),
+    ),
   });
 
 /** A `TypeError` whose message has these parts in this order. */

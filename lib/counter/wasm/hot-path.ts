@@ -11,8 +11,7 @@
 // multiple of the next step skips that item, whose low bits it cannot change.
 //
 // Nothing between the add to the leaf and the last carry is a place where V8 can stop a thread: no loop, no call. A
-// worker that is terminated has therefore either done an add in full or not begun it. `npm test` checks the binary
-// for that.
+// worker that is terminated has therefore either done an add in full or not begun it. The tests check the binary for it.
 //
 // Concurrency: leaves and items are only changed by atomic read-modify-write operations, by any number of threads, and
 // every carry is computed from the old and new value that one operation produced, so each crossing of a step is carried
@@ -32,7 +31,13 @@
 // @ts-ignore: decorator
 @inline const BIAS_OF_ROOT: usize = 8;
 // @ts-ignore: decorator
-@inline const LEAF_OFFSETS: usize = 4096;
+@inline const LEAF_OFFSETS: usize = 5120;
+// @ts-ignore: decorator
+@inline const HOT_CPU_MASK: u32 = 8191;
+
+/** Throws in JavaScript: the counter is no longer of the generation its handle has. */
+@external("env", "destroyed")
+declare function destroyed(): void;
 
 let cpus: u32 = 1;
 let cpuMask: u32 = 0;
@@ -98,29 +103,32 @@ export function init(
 }
 
 // @ts-ignore: decorator
-@inline function addTo(descriptor: usize, generation: u32, cpu: u32, delta: i64): i32 {
+@inline function addTo(descriptor: usize, generation: u32, index: u32, delta: i64): void {
   const batch = <i64>load<u32>(descriptor, BATCH);
   // A plain load: a counter destroyed this instant may still receive this add, which is why the memory of a shared
   // counter rests before it is used again (slots.ts).
-  if (load<u32>(descriptor, GENERATION) == generation) {
-    const leaf = <usize>load<u32>(descriptor, LEAF) + <usize>load<u32>((cpu & cpuMask) << 2, LEAF_OFFSETS);
-    const before = atomic.add<i64>(leaf, delta);
-    const after = before + delta;
-    // Below batch, no bit from batch upwards differs: both values floor to the same multiple, and nothing is carried.
-    if (<u64>(before ^ after) >= <u64>batch) carryUp(descriptor, cpu & cpuMask, before, after, batch);
-    return 0;
+  if (load<u32>(descriptor, GENERATION) != generation) {
+    destroyed();
+    return;
   }
-  return 1;
+  const leaf = <usize>load<u32>(descriptor, LEAF) + <usize>load<u32>(index << 2, LEAF_OFFSETS);
+  const before = atomic.add<i64>(leaf, delta);
+  const after = before + delta;
+  // Below batch, no bit from batch upwards differs: both values floor to the same multiple, and nothing is carried.
+  if (<u64>(before ^ after) >= <u64>batch) carryUp(descriptor, index, before, after, batch);
 }
 
-/** Adds a 32-bit delta. Returns 0, or 1 where the counter is no longer of that generation: destroyed. */
-export function add(descriptor: usize, generation: u32, cpu: u32, delta: i32): i32 {
-  return addTo(descriptor, generation, cpu, <i64>delta);
+/**
+ * Adds a 32-bit delta. For CPU numbers of real machines: from 8192 on (no kernel goes that far) they share the leaves of
+ * lower ones.
+ */
+export function add(descriptor: usize, generation: u32, cpu: u32, delta: i32): void {
+  addTo(descriptor, generation, cpu & HOT_CPU_MASK, <i64>delta);
 }
 
-/** As {@link add}, for any safe integer. */
-export function addWide(descriptor: usize, generation: u32, cpu: u32, delta: f64): i32 {
-  return addTo(descriptor, generation, cpu, <i64>delta);
+/** Adds any safe integer, on any CPU number; those beyond the shape share the leaves of lower ones. */
+export function addOn(descriptor: usize, generation: u32, cpu: u32, delta: f64): void {
+  addTo(descriptor, generation, cpu & cpuMask, <i64>delta);
 }
 
 // @ts-ignore: decorator
@@ -146,15 +154,15 @@ function sumOfLeaves(descriptor: usize): i64 {
   return levels == 0 ? leafValue(descriptor, 0) : atomic.load<i64>(<usize>load<u32>(descriptor, ROOT));
 }
 
-/** The value of the root; not a number where the counter is destroyed. */
+/** The value of the root. */
 export function approximateSum(descriptor: usize, generation: u32): f64 {
-  if (load<u32>(descriptor, GENERATION) != generation) return NaN;
+  if (load<u32>(descriptor, GENERATION) != generation) destroyed();
   return <f64>(rootValue(descriptor) + bias(descriptor));
 }
 
-/** The sum of the leaves; not a number where the counter is destroyed. */
+/** The sum of the leaves. */
 export function preciseSum(descriptor: usize, generation: u32): f64 {
-  if (load<u32>(descriptor, GENERATION) != generation) return NaN;
+  if (load<u32>(descriptor, GENERATION) != generation) destroyed();
   return <f64>(sumOfLeaves(descriptor) + bias(descriptor));
 }
 
