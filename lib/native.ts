@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { PercpuError } from './errors.js';
 
 /** What the addon offers; native/binding/ documents each function. Internal: nothing here checks its arguments twice. */
@@ -73,14 +74,16 @@ function readSetting(): string | undefined {
 
 function candidates(setting: string | undefined): string[] {
   if (setting !== undefined && setting !== '' && setting !== '1') return [setting];
-  return ['../build/Release/percpu.node'];
+  return [fileURLToPath(new URL('../build/Release/percpu.node', import.meta.url))];
 }
 
 function tryLoad(path: string): NativeAddon | string {
   try {
     return requireFrom(path) as NativeAddon;
   } catch (error) {
-    return error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'MODULE_NOT_FOUND') return `not built: no ${path} (npm run build:addon builds it)`;
+    return message.split('\n', 1)[0]!;
   }
 }
 
@@ -95,7 +98,7 @@ function load(): NativeStatus {
     const loaded = tryLoad(path);
     if (typeof loaded !== 'string') {
       attempts.push({ path, outcome: 'loaded' });
-      return { addon: loaded, reason: `loaded from ${requireFrom.resolve(path)}`, attempts };
+      return { addon: loaded, reason: `loaded from ${path}`, attempts };
     }
     attempts.push({ path, outcome: loaded });
   }

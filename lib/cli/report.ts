@@ -5,7 +5,7 @@ import { threadCpu } from '../cpu/thread-cpu.js';
 import { type Topology, topology } from '../cpu/topology.js';
 import { PercpuError } from '../errors.js';
 import { native } from '../native.js';
-import { pageBytes } from '../proc/page-bytes.js';
+import { pageBytes } from '../page-bytes.js';
 import { type RssDrift, rssDrift } from '../proc/rss-drift.js';
 import { type RunReport, runCounter } from './counter-run.js';
 

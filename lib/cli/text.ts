@@ -37,12 +37,9 @@ export function plural(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** @returns a rate in millions, three to four digits. */
+/** @returns a rate in millions, to four digits. */
 export function formatMillions(perSecond: number): string {
-  return (perSecond / 1e6).toLocaleString('en-US', {
-    minimumFractionDigits: perSecond < 1e8 ? 2 : 1,
-    maximumFractionDigits: perSecond < 1e8 ? 2 : 1,
-  });
+  return (perSecond / 1e6).toLocaleString('en-US', { minimumSignificantDigits: 4, maximumSignificantDigits: 4 });
 }
 
 /** @returns MiB with three decimals: a page of 4 KiB shows as 0.004. */

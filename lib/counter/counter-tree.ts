@@ -134,7 +134,8 @@ export class CounterTree {
   }
 
   /**
-   * Makes several counters whose leaves lie side by side: up to eight share one cache line per CPU.
+   * Makes several counters that are used together: the leaves of up to eight share one cache line per CPU, the roots of
+   * four another one.
    *
    * @param count 1 … 2^20.
    * @throws as the constructor; with `ERR_ARENA_FULL` none is made.

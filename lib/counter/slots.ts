@@ -1,7 +1,7 @@
 import { PercpuError } from '../errors.js';
 import type { ArenaMemory } from './arena-memory.js';
 import type { CounterEngine } from './engine.js';
-import { type ArenaLayout, DESCRIPTOR_BYTES, Descriptor, Header, slotAddresses } from './layout.js';
+import { type ArenaLayout, CACHE_LINE, DESCRIPTOR_BYTES, Descriptor, Header, slotAddresses } from './layout.js';
 
 /**
  * How long the memory of a destroyed counter rests, in milliseconds, before it can be another counter's, when other
@@ -9,6 +9,10 @@ import { type ArenaLayout, DESCRIPTOR_BYTES, Descriptor, Header, slotAddresses }
  * the two would add to whatever is there when it runs again. The rest is longer than a thread waits for a CPU.
  */
 export const REST_MS = 1000;
+
+/** A root and the bias behind it. */
+const ROOT_BYTES = 16;
+const ROOTS_PER_LINE = CACHE_LINE / ROOT_BYTES;
 
 function monotonicMs(): number {
   const [seconds, nanoseconds] = process.hrtime();
@@ -50,15 +54,14 @@ export class SlotAllocator {
    * @throws PercpuError `ERR_ARENA_FULL`, with nothing claimed.
    */
   claim(count: number, batchSize: number): number {
-    const hint = Atomics.load(this.#memory.words, Header.FIRST_FREE);
-    let slot = this.#search(hint, count);
-    if (slot < 0 && hint > 0) slot = this.#search(0, count);
-    while (slot < 0 && this.#addChunk()) slot = this.#search(0, count);
-    while (slot < 0) {
-      const rest = this.#shortestRest();
-      if (rest === undefined || !this.#sleep(rest)) break;
-      slot = this.#search(0, count);
-      if (rest === 0) break;
+    let slot: number;
+    for (;;) {
+      const now = monotonicMs();
+      const chunks = Atomics.load(this.#memory.words, Header.CHUNKS);
+      const hint = Atomics.load(this.#memory.words, Header.FIRST_FREE);
+      slot = this.#search(hint, chunks, count, now);
+      if (slot < 0 && hint > 0) slot = this.#search(0, chunks, count, now);
+      if (slot >= 0 || !(this.#addChunk(chunks) || this.#sleepUntilRested(now))) break;
     }
     if (slot < 0) {
       throw new PercpuError(
@@ -67,7 +70,7 @@ export class SlotAllocator {
           `${this.live} of ${this.#layout.capacity} are live`,
       );
     }
-    for (let i = 0; i < count; i++) this.#initialise(slot + i, batchSize);
+    for (let i = 0; i < count; i++) this.#initialise(slot + i, i % ROOTS_PER_LINE, batchSize);
     Atomics.add(this.#memory.words, Header.LIVE, count);
     Atomics.store(this.#memory.words, Header.FIRST_FREE, slot + count);
     return slot;
@@ -115,10 +118,9 @@ export class SlotAllocator {
   }
 
   /** First fit from a slot on. Runs lie within one chunk and begin where their leaves share cache lines. */
-  #search(from: number, count: number): number {
+  #search(from: number, chunks: number, count: number, now: number): number {
     const { slotsPerChunk, capacity } = this.#layout;
     const alignment = Math.min(8, 2 ** Math.ceil(Math.log2(count)));
-    const chunks = Atomics.load(this.#memory.words, Header.CHUNKS);
     const end = Math.min(chunks * slotsPerChunk, capacity);
     if (chunks > 0) this.#memory.ensure(this.#endOfChunk(chunks - 1));
     for (let chunk = Math.floor(from / slotsPerChunk); chunk < chunks; chunk++) {
@@ -126,7 +128,7 @@ export class SlotAllocator {
       const last = Math.min(first + slotsPerChunk, end) - count;
       let slot = Math.max(first, Math.ceil(from / alignment) * alignment);
       while (slot <= last) {
-        const claimed = this.#claimRun(slot, count);
+        const claimed = this.#claimRun(slot, count, now);
         if (claimed === count) return slot;
         slot = Math.ceil((slot + claimed + 1) / alignment) * alignment;
       }
@@ -135,12 +137,12 @@ export class SlotAllocator {
   }
 
   /** Claims up to `count` slots from `slot` on; gives all back and returns how many it had when one is not to be had. */
-  #claimRun(slot: number, count: number): number {
+  #claimRun(slot: number, count: number, now: number): number {
     const { words } = this.#memory;
     let descriptor = this.#descriptorIndex(slot);
     for (let i = 0; i < count; i++, descriptor += DESCRIPTOR_BYTES / 4) {
       const generation = Atomics.load(words, descriptor + Descriptor.GENERATION);
-      const usable = (generation & 1) === 0 && this.#isRested(descriptor);
+      const usable = (generation & 1) === 0 && this.#restLeft(descriptor, now) === 0;
       if (
         !usable ||
         Atomics.compareExchange(words, descriptor + Descriptor.GENERATION, generation, (generation + 1) | 0) !==
@@ -156,16 +158,22 @@ export class SlotAllocator {
     return count;
   }
 
-  #isRested(descriptor: number): boolean {
+  /** @returns milliseconds until a free slot can be used; infinite while native runs use its memory. */
+  #restLeft(descriptor: number, now: number): number {
     const { words } = this.#memory;
-    if (Atomics.load(words, descriptor + Descriptor.PINS) !== 0) return false;
+    if (Atomics.load(words, descriptor + Descriptor.PINS) !== 0) return Number.POSITIVE_INFINITY;
     const since = Atomics.load(words, descriptor + Descriptor.SHARED);
-    return since === 0 || ((monotonicMs() - since) & 0x7fff_ffff) >= REST_MS;
+    return since === 0 ? 0 : Math.max(0, REST_MS - ((now - since) & 0x7fff_ffff));
   }
 
-  #initialise(slot: number, batchSize: number): void {
+  /**
+   * @param place which of the roots on its cache line is the slot's: counters made together have theirs on the line of the
+   *   first of four. Place p of slot s's line can only ever be slot s + p's, so slots are still reused one by one.
+   */
+  #initialise(slot: number, place: number, batchSize: number): void {
     const { words } = this.#memory;
-    const { descriptor, leaf, items, root } = slotAddresses(this.#layout, slot);
+    const { descriptor, leaf, items } = slotAddresses(this.#layout, slot);
+    const root = slotAddresses(this.#layout, slot - place).root + place * ROOT_BYTES;
     const at = descriptor / 4;
     const used = words[at + Descriptor.BATCH] !== 0;
     words[at + Descriptor.BATCH] = batchSize;
@@ -181,38 +189,39 @@ export class SlotAllocator {
     return this.#layout.firstChunk + (chunk + 1) * this.#layout.chunkBytes;
   }
 
-  /** Adds one chunk, or notes that another thread has. @returns false at the arena's capacity. */
-  #addChunk(): boolean {
+  /**
+   * Adds a chunk to that many, unless another thread has.
+   *
+   * @returns false at the arena's capacity.
+   */
+  #addChunk(chunks: number): boolean {
     const { words } = this.#memory;
-    const chunk = Atomics.load(words, Header.CHUNKS);
-    if (chunk >= this.#layout.maxChunks) return false;
-    this.#memory.ensure(this.#endOfChunk(chunk));
-    this.#onNewChunk(chunk);
+    if (Atomics.load(words, Header.CHUNKS) !== chunks) return true;
+    if (chunks >= this.#layout.maxChunks) return false;
+    this.#memory.ensure(this.#endOfChunk(chunks));
+    this.#onNewChunk(chunks);
     // Threads that add the same chunk do the same; one of them counts it.
-    Atomics.compareExchange(words, Header.CHUNKS, chunk, chunk + 1);
+    Atomics.compareExchange(words, Header.CHUNKS, chunks, chunks + 1);
     return true;
   }
 
-  /** @returns milliseconds until the first resting slot is usable; `undefined` where none rests. */
-  #shortestRest(): number | undefined {
+  /**
+   * At the arena's capacity, sleeps until one more of the slots that were resting at `now` is usable: at most `REST_MS`.
+   *
+   * @returns false where none was resting, or where this thread must not sleep (the main thread of a window, say).
+   */
+  #sleepUntilRested(now: number): boolean {
     const { words } = this.#memory;
-    const now = monotonicMs();
-    let shortest: number | undefined;
+    let shortest = Number.POSITIVE_INFINITY;
     for (let slot = 0; slot < this.#layout.capacity; slot++) {
       const descriptor = this.#descriptorIndex(slot);
       if ((Atomics.load(words, descriptor + Descriptor.GENERATION) & 1) !== 0) continue;
-      if (Atomics.load(words, descriptor + Descriptor.PINS) !== 0) continue;
-      const since = Atomics.load(words, descriptor + Descriptor.SHARED);
-      if (since === 0) continue;
-      shortest = Math.min(shortest ?? REST_MS, Math.max(0, REST_MS - ((now - since) & 0x7fff_ffff)));
+      const left = this.#restLeft(descriptor, now);
+      if (left > 0) shortest = Math.min(shortest, left);
     }
-    return shortest;
-  }
-
-  /** @returns false on a thread that must not sleep (the main thread of a browser window, say). */
-  #sleep(milliseconds: number): boolean {
+    if (shortest === Number.POSITIVE_INFINITY) return false;
     try {
-      Atomics.wait(this.#memory.words, Header.NEVER, 0, milliseconds);
+      Atomics.wait(words, Header.NEVER, 0, shortest);
       return true;
     } catch {
       return false;

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalidArgType, PercpuError, systemError } from '../errors.js';
+import { pageBytes } from '../page-bytes.js';
 import { requireOptions } from '../validate.js';
-import { pageBytes } from './page-bytes.js';
 import { type ProcStat, type ProcStatm, parseStat, parseStatm } from './proc-files.js';
 
 /** One process's resident set, read twice. All figures in bytes. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { pageBytes } from '../../lib/proc/page-bytes.js';
+import { pageBytes } from '../../lib/page-bytes.js';
 import { rssDrift } from '../../lib/proc/rss-drift.js';
 import { writeTree } from '../support/sys-tree.js';
 
@@ -120,7 +120,7 @@ describe.skipIf(process.platform !== 'linux')('rssDrift on this machine', () => 
     }
   });
 
-  it('refuses where /proc is not Linux’s', () => {
+  it('refuses where /proc is not that of Linux', () => {
     const { platform } = process;
     Object.defineProperty(process, 'platform', { value: 'freebsd' });
     try {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { pageBytes, parseAuxvPageBytes } from '../../lib/proc/page-bytes.js';
+import { pageBytes, parseAuxvPageBytes } from '../lib/page-bytes.js';
 
 /** Entries of an auxiliary vector, at an offset that no 64-bit view could have. */
 function auxv(entries: [bigint, bigint][], littleEndian = true): Uint8Array {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
-import { native } from '../native.js';
+import { native } from './native.js';
 
 const AT_PAGESZ = 6n;
 const WORD_BYTES = 8;
