@@ -13,14 +13,20 @@ export class ArenaMemory {
   #words: Int32Array;
   #longs: BigInt64Array;
 
-  /** Makes a memory that can grow from one page up to `maxBytes`: WebAssembly's where the platform has it. */
+  /**
+   * Makes a memory that can grow from one page up to `maxBytes`: WebAssembly's where the platform has it.
+   *
+   * @throws PercpuError `ENOMEM` where the process has no such range of addresses left.
+   */
   static create(maxBytes: number): ArenaMemory {
-    if (typeof WebAssembly !== 'undefined') {
-      return new ArenaMemory(
-        new WebAssembly.Memory({ initial: 1, maximum: Math.ceil(maxBytes / WASM_PAGE), shared: true }),
-      );
+    try {
+      return new ArenaMemory(makeMemory(maxBytes));
+    } catch (cause) {
+      throw new PercpuError('ENOMEM', `ENOMEM: no ${maxBytes} bytes of addresses for an arena, mmap`, {
+        cause,
+        details: { syscall: 'mmap' },
+      });
     }
-    return new ArenaMemory(new SharedArrayBuffer(WASM_PAGE, { maxByteLength: maxBytes }));
   }
 
   constructor(shareable: ShareableMemory) {
@@ -62,6 +68,11 @@ export class ArenaMemory {
     this.#words = new Int32Array(buffer, 0, buffer.byteLength / 4);
     this.#longs = new BigInt64Array(buffer, 0, buffer.byteLength / 8);
   }
+}
+
+function makeMemory(maxBytes: number): ShareableMemory {
+  if (typeof WebAssembly === 'undefined') return new SharedArrayBuffer(WASM_PAGE, { maxByteLength: maxBytes });
+  return new WebAssembly.Memory({ initial: 1, maximum: Math.ceil(maxBytes / WASM_PAGE), shared: true });
 }
 
 function currentBuffer(memory: ShareableMemory): SharedArrayBuffer {

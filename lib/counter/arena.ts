@@ -172,10 +172,11 @@ export class CounterArena {
     if (engineName === 'wasm' && memory instanceof SharedArrayBuffer) {
       throw invalidArgType('shared.memory', "a WebAssembly.Memory for the engine 'wasm'", memory);
     }
+    const arenaMemory = new ArenaMemory(memory);
+    requireArena(arenaMemory, arenaId);
     const known = arenas.get(arenaId)?.deref();
     if (known) return known;
-    const arenaMemory = new ArenaMemory(memory);
-    const layout = readLayout(arenaMemory, arenaId);
+    const layout = readLayout(arenaMemory);
     return new CounterArena({
       [CONSTRUCT]: true,
       memory: arenaMemory,
@@ -275,15 +276,19 @@ function writeLayout(memory: ArenaMemory, layout: ArenaLayout, arenaId: number):
   Atomics.store(words, Header.MAGIC, MAGIC);
 }
 
-function readLayout(memory: ArenaMemory, arenaId: number): ArenaLayout {
-  const { words } = memory;
+/** @throws RangeError `ERR_OUT_OF_RANGE` where the memory is not that of this arena, or of another layout. */
+function requireArena({ words }: ArenaMemory, arenaId: number): void {
+  const isArena = words.byteLength > LEAF_OFFSETS && Atomics.load(words, Header.MAGIC) === MAGIC;
   const foundId = (words[Header.ARENA_ID]! >>> 0) + words[Header.ARENA_ID + 1]! * 2 ** 32;
-  if (Atomics.load(words, Header.MAGIC) !== MAGIC || foundId !== arenaId) {
+  if (!isArena || foundId !== arenaId) {
     throw outOfRange('shared.memory', 'the memory of the arena the handle names', 'another memory');
   }
   if (words[Header.VERSION] !== LAYOUT_VERSION) {
     throw outOfRange('shared.memory', `an arena of layout version ${LAYOUT_VERSION}`, words[Header.VERSION]);
   }
+}
+
+function readLayout({ words }: ArenaMemory): ArenaLayout {
   const shape = treeShape(words[Header.CPUS]!);
   const leafOffsets = Uint32Array.from(words.subarray(LEAF_OFFSETS / 4, LEAF_OFFSETS / 4 + shape.cpus));
   return layoutWith(shape, words[Header.CAPACITY]! >>> 0, words[Header.SLOTS_PER_CHUNK]!, leafOffsets);

@@ -95,8 +95,10 @@ export class CounterTree {
   readonly #engine: CounterEngine;
   /** The engine's `add`, here to spare the hot path one object. It needs no `this`. */
   readonly #add: CounterEngine['add'];
-  readonly #descriptor: number;
-  readonly #generation: number;
+  // Initialised here so that V8 gives them small-integer fields; assigned first in the constructor they would begin as
+  // undefined, and every add would check what they are.
+  readonly #descriptor: number = 0;
+  readonly #generation: number = 0;
   readonly #slot: number;
   readonly #cpus: number;
   readonly #slack: number;
@@ -154,7 +156,7 @@ export class CounterTree {
   add(delta: number): void {
     if (pollsCpu) pollCpu();
     if (typeof delta === 'number' && delta === (delta | 0)) {
-      this.#add(this.#descriptor, this.#generation, cpuView[0]!, delta);
+      if (this.#add(this.#descriptor, this.#generation, cpuView[0]!, delta) !== 0) throw destroyedError();
     } else {
       this.#engine.addOn(this.#descriptor, this.#generation, cpuView[0]!, requireSafeInteger(delta, 'delta'));
     }
@@ -367,9 +369,9 @@ function signOf(a: Sum, b: Sum): -1 | 0 | 1 {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** As doubles, a safe integer plus a slack is exact up to 2^53, and rounded it is still above every safe integer. */
 function plus(sum: Sum, slack: number): Sum {
-  return typeof sum === 'bigint' ? sum + BigInt(slack) : sum + slack;
+  const total = typeof sum === 'bigint' ? undefined : sum + slack;
+  return total !== undefined && Number.isSafeInteger(total) ? total : BigInt(sum) + BigInt(slack);
 }
 
 function requireSafeSum(sum: number, method: string, twin: string): number {

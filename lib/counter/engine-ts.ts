@@ -57,9 +57,9 @@ export class TsEngine implements CounterEngine {
     this.add = this.add.bind(this);
   }
 
-  add(descriptor: number, generation: number, cpu: number, delta: number): void {
-    this.#requireAlive(descriptor, generation);
+  add(descriptor: number, generation: number, cpu: number, delta: number): number {
     const { words, longs } = this.#memory;
+    if (!this.#isAlive(descriptor, generation)) return 1;
     const index = cpu & this.#leafOffsetMask;
     const before = Atomics.add(longs, this.#leafIndex(descriptor, index), BigInt(delta));
     // Leaves and items wrap at 64 bits, as the kernel's counters do.
@@ -67,10 +67,11 @@ export class TsEngine implements CounterEngine {
     const batch = BigInt(words[descriptor / 4 + Descriptor.BATCH]!);
     const carry = carryOf(before, after, batch);
     if (carry !== 0n && this.#hasTree) this.#carryUp(descriptor, index, carry, batch);
+    return 0;
   }
 
   addOn(descriptor: number, generation: number, cpu: number, delta: number): void {
-    this.add(descriptor, generation, cpu, delta);
+    if (this.add(descriptor, generation, cpu, delta) !== 0) throw destroyedError();
   }
 
   #carryUp(descriptor: number, cpu: number, lowest: bigint, batch: bigint): void {
@@ -130,8 +131,12 @@ export class TsEngine implements CounterEngine {
     Atomics.store(longs, root + 1, 0n);
   }
 
+  #isAlive(descriptor: number, generation: number): boolean {
+    return this.#memory.words[descriptor / 4 + Descriptor.GENERATION] === generation;
+  }
+
   #requireAlive(descriptor: number, generation: number): void {
-    if (this.#memory.words[descriptor / 4 + Descriptor.GENERATION] !== generation) throw destroyedError();
+    if (!this.#isAlive(descriptor, generation)) throw destroyedError();
   }
 
   /** A byte offset kept in a descriptor. */

@@ -15,10 +15,14 @@ export interface CounterEngine {
    * Adds a 32-bit integer to the leaf that belongs to `cpu` and carries upwards: what a hot loop calls. Any 32-bit number
    * will do for a CPU; from 8192 on they share leaves.
    *
-   * @throws PercpuError `ERR_DESTROYED`, as the other operations that take a generation; nothing is changed then.
+   * @returns 0, or 1 where the counter was destroyed and nothing was added.
    */
-  add(descriptor: number, generation: number, cpu: number, delta: number): void;
-  /** Adds any safe integer; CPU numbers share leaves from the shape's size on. */
+  add(descriptor: number, generation: number, cpu: number, delta: number): number;
+  /**
+   * Adds any safe integer; CPU numbers share leaves from the shape's size on.
+   *
+   * @throws PercpuError `ERR_DESTROYED`, as the sums below do; nothing is changed then.
+   */
   addOn(descriptor: number, generation: number, cpu: number, delta: number): void;
   /** @returns root + bias, rounded to a double where it is no safe integer. */
   approximateSum(descriptor: number, generation: number): number;

@@ -82,15 +82,22 @@ const MAX_LEAF_BYTES_PER_CHUNK = 64 * 2 ** 20;
 const MIN_LEAF_OFFSETS = 8192;
 
 /**
- * Where in their page a chunk's descriptors begin. A load from an address that equals a recent store's in its low 12 bits
- * has to wait for it. An add stores to a leaf and then loads a leaf offset and a descriptor: the first counters and CPUs
- * have their leaves from 0 on, so leaf offsets begin 1,024 bytes into a page and descriptors 2,048.
+ * Where in their page a chunk's descriptors and items begin. A load from an address that equals a recent store's in its low
+ * 12 bits has to wait for it. An add stores to a leaf and now and then to an item, and the next one loads a leaf offset
+ * and a descriptor: the first counters and CPUs have their leaves from 0 on, so leaf offsets begin 1,024 bytes into a
+ * page, descriptors 2,048 and items 3,072.
  */
 const DESCRIPTORS_WITHIN_PAGE = 2048;
+const ITEMS_WITHIN_PAGE = 3072;
 const PAGE = 4096;
 
 function alignUp(value: number, alignment: number): number {
   return Math.ceil(value / alignment) * alignment;
+}
+
+/** @returns the first offset from `from` on that is so many bytes into its page. */
+function nextInPage(from: number, withinPage: number): number {
+  return alignUp(from - withinPage, PAGE) + withinPage;
 }
 
 export interface ArenaLayout {
@@ -172,8 +179,8 @@ export function layoutWith(
   const leafOffsetEntries = Math.max(2 ** shape.order, MIN_LEAF_OFFSETS);
   const firstChunk = alignUp(LEAF_OFFSETS + 4 * leafOffsetEntries, WASM_PAGE);
   const endOfLeaves = leafOffsets[shape.cpus - 1]! + 8 * slotsPerChunk;
-  const descriptorsOffset = alignUp(endOfLeaves - DESCRIPTORS_WITHIN_PAGE, PAGE) + DESCRIPTORS_WITHIN_PAGE;
-  const itemsOffset = alignUp(descriptorsOffset + DESCRIPTOR_BYTES * slotsPerChunk, CACHE_LINE);
+  const descriptorsOffset = nextInPage(endOfLeaves, DESCRIPTORS_WITHIN_PAGE);
+  const itemsOffset = nextInPage(descriptorsOffset + DESCRIPTOR_BYTES * slotsPerChunk, ITEMS_WITHIN_PAGE);
   const usedBytes = itemsOffset + slotsPerChunk * itemLines * CACHE_LINE;
   const chunkBytes = alignUp(usedBytes, WASM_PAGE);
   const most = Math.floor((MAX_ARENA_BYTES - firstChunk) / chunkBytes) * slotsPerChunk;

@@ -33,6 +33,8 @@ export class SlotAllocator {
   readonly #layout: ArenaLayout;
   readonly #engine: CounterEngine;
   readonly #onNewChunk: (chunk: number) => void;
+  /** Milliseconds until the first slot that the search under way found resting is usable. */
+  #shortestRest = Number.POSITIVE_INFINITY;
 
   /** @param onNewChunk called with a new chunk's number before any of its memory is used. */
   constructor(memory: ArenaMemory, layout: ArenaLayout, engine: CounterEngine, onNewChunk: (chunk: number) => void) {
@@ -56,12 +58,12 @@ export class SlotAllocator {
   claim(count: number, batchSize: number): number {
     let slot: number;
     for (;;) {
-      const now = monotonicMs();
+      this.#shortestRest = Number.POSITIVE_INFINITY;
       const chunks = Atomics.load(this.#memory.words, Header.CHUNKS);
       const hint = Atomics.load(this.#memory.words, Header.FIRST_FREE);
-      slot = this.#search(hint, chunks, count, now);
-      if (slot < 0 && hint > 0) slot = this.#search(0, chunks, count, now);
-      if (slot >= 0 || !(this.#addChunk(chunks) || this.#sleepUntilRested(now))) break;
+      slot = this.#search(hint, chunks, count);
+      if (slot < 0 && hint > 0) slot = this.#search(0, chunks, count);
+      if (slot >= 0 || !(this.#addChunk(chunks) || this.#sleepUntilRested())) break;
     }
     if (slot < 0) {
       throw new PercpuError(
@@ -118,7 +120,7 @@ export class SlotAllocator {
   }
 
   /** First fit from a slot on. Runs lie within one chunk and begin where their leaves share cache lines. */
-  #search(from: number, chunks: number, count: number, now: number): number {
+  #search(from: number, chunks: number, count: number): number {
     const { slotsPerChunk, capacity } = this.#layout;
     const alignment = Math.min(8, 2 ** Math.ceil(Math.log2(count)));
     const end = Math.min(chunks * slotsPerChunk, capacity);
@@ -128,7 +130,7 @@ export class SlotAllocator {
       const last = Math.min(first + slotsPerChunk, end) - count;
       let slot = Math.max(first, Math.ceil(from / alignment) * alignment);
       while (slot <= last) {
-        const claimed = this.#claimRun(slot, count, now);
+        const claimed = this.#claimRun(slot, count);
         if (claimed === count) return slot;
         slot = Math.ceil((slot + claimed + 1) / alignment) * alignment;
       }
@@ -137,12 +139,12 @@ export class SlotAllocator {
   }
 
   /** Claims up to `count` slots from `slot` on; gives all back and returns how many it had when one is not to be had. */
-  #claimRun(slot: number, count: number, now: number): number {
+  #claimRun(slot: number, count: number): number {
     const { words } = this.#memory;
     let descriptor = this.#descriptorIndex(slot);
     for (let i = 0; i < count; i++, descriptor += DESCRIPTOR_BYTES / 4) {
       const generation = Atomics.load(words, descriptor + Descriptor.GENERATION);
-      const usable = (generation & 1) === 0 && this.#restLeft(descriptor, now) === 0;
+      const usable = (generation & 1) === 0 && this.#isRested(descriptor);
       if (
         !usable ||
         Atomics.compareExchange(words, descriptor + Descriptor.GENERATION, generation, (generation + 1) | 0) !==
@@ -158,12 +160,16 @@ export class SlotAllocator {
     return count;
   }
 
-  /** @returns milliseconds until a free slot can be used; infinite while native runs use its memory. */
-  #restLeft(descriptor: number, now: number): number {
+  /** Whether a free slot can be used; notes how long the first of those that cannot still has to rest. */
+  #isRested(descriptor: number): boolean {
     const { words } = this.#memory;
-    if (Atomics.load(words, descriptor + Descriptor.PINS) !== 0) return Number.POSITIVE_INFINITY;
+    if (Atomics.load(words, descriptor + Descriptor.PINS) !== 0) return false;
     const since = Atomics.load(words, descriptor + Descriptor.SHARED);
-    return since === 0 ? 0 : Math.max(0, REST_MS - ((now - since) & 0x7fff_ffff));
+    if (since === 0) return true;
+    // The clock is read after the word: another thread's `since` is never in the future then.
+    const left = REST_MS - ((monotonicMs() - since) & 0x7fff_ffff);
+    if (left > 0) this.#shortestRest = Math.min(this.#shortestRest, left);
+    return left <= 0;
   }
 
   /**
@@ -206,22 +212,15 @@ export class SlotAllocator {
   }
 
   /**
-   * At the arena's capacity, sleeps until one more of the slots that were resting at `now` is usable: at most `REST_MS`.
+   * At the arena's capacity, sleeps until the first of the slots that the search found resting is usable: at most
+   * `REST_MS`.
    *
    * @returns false where none was resting, or where this thread must not sleep (the main thread of a window, say).
    */
-  #sleepUntilRested(now: number): boolean {
-    const { words } = this.#memory;
-    let shortest = Number.POSITIVE_INFINITY;
-    for (let slot = 0; slot < this.#layout.capacity; slot++) {
-      const descriptor = this.#descriptorIndex(slot);
-      if ((Atomics.load(words, descriptor + Descriptor.GENERATION) & 1) !== 0) continue;
-      const left = this.#restLeft(descriptor, now);
-      if (left > 0) shortest = Math.min(shortest, left);
-    }
-    if (shortest === Number.POSITIVE_INFINITY) return false;
+  #sleepUntilRested(): boolean {
+    if (this.#shortestRest === Number.POSITIVE_INFINITY) return false;
     try {
-      Atomics.wait(words, Header.NEVER, 0, shortest);
+      Atomics.wait(this.#memory.words, Header.NEVER, 0, this.#shortestRest);
       return true;
     } catch {
       return false;

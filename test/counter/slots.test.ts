@@ -88,36 +88,56 @@ describe('the memory of a destroyed counter', () => {
 });
 
 describe('another thread', () => {
-  /** An arena of two chunks, and a second view of its memory as another thread has one. */
-  function twoThreads() {
-    const arena = new CounterArena({ cpus: 2, capacity: 16_384 });
+  /** An arena, two chunks large by default, and a second view of its memory as another thread has one. */
+  function twoThreads(capacity = 16_384) {
+    const arena = new CounterArena({ cpus: 2, capacity });
     const { memory, layout, engine } = arenaInternals(arena);
-    const other = new SlotAllocator(new ArenaMemory(memory.shareable), layout, engine, () => {});
-    return { arena, memory, layout, engine, other };
+    const allocatorOn = (view: ArenaMemory) => new SlotAllocator(view, layout, engine, () => {});
+    /** This thread, interrupted when it has looked how much memory there is, and is about to search it. */
+    const interrupted = (meanwhile: (search: number) => void) => {
+      let searches = 0;
+      const view = new ArenaMemory(memory.shareable);
+      const handler: ProxyHandler<ArenaMemory> = {
+        get(target, property) {
+          if (property !== 'ensure') return Reflect.get(target, property, target);
+          return (bytes: number) => {
+            target.ensure(bytes);
+            meanwhile(++searches);
+          };
+        },
+      };
+      return allocatorOn(new Proxy(view, handler));
+    };
+    return { arena, layout, interrupted, other: allocatorOn(new ArenaMemory(memory.shareable)) };
   }
 
-  it('that adds the last chunk while this one searches leaves room for this one', () => {
-    const { arena, memory, layout, engine, other } = twoThreads();
+  it.each([1, 2])('that adds the last chunk during search %i leaves room for this one', (interruption) => {
+    const { arena, layout, interrupted, other } = twoThreads();
     expect(layout.maxChunks).toBe(2);
     CounterTree.createMany(8_192, { arena });
-    // This thread's own view of the memory. It searches from the first slot that may be free, then from the beginning;
-    // when it has looked how many chunks there are for that, the other thread adds the last one and takes a slot of it.
-    const view = new ArenaMemory(memory.shareable);
-    let searches = 0;
-    const interrupted = new Proxy(view, {
-      get(target, property) {
-        if (property !== 'ensure') return Reflect.get(target, property, target);
-        return (bytes: number) => {
-          target.ensure(bytes);
-          if (++searches === 2) other.claim(1, 32);
-        };
-      },
+    const allocator = interrupted((search) => {
+      if (search === interruption) other.claim(1, 32);
     });
-    const allocator = new SlotAllocator(interrupted, layout, engine, () => {});
     let slot: number | undefined;
     expect(thrown(() => (slot = allocator.claim(1, 32)))).toBe('nothing thrown');
     expect(slot).toBe(8_193);
     expect(arena.size).toBe(8_194);
+  });
+
+  it('that destroys a shared counter while this one searches does not cut its rest short', () => {
+    const { arena, interrupted, other } = twoThreads(1);
+    const counter = new CounterTree({ arena });
+    counter.share();
+    const { slot, generation } = counterInternals(counter);
+    let destroyedAt = 0;
+    const allocator = interrupted((search) => {
+      if (search > 1) return;
+      clock.ms += 10;
+      destroyedAt = clock.ms;
+      expect(other.exists(slot) && other.release(slot, generation)).toBe(true);
+    });
+    expect(allocator.claim(1, 32)).toBe(slot);
+    expect(clock.ms - destroyedAt).toBeGreaterThanOrEqual(REST_MS - 1);
   });
 
   it('that grows the memory is followed', () => {

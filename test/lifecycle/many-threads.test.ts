@@ -33,7 +33,7 @@ describe(`${ADDERS} workers ${nativeThreads} on the same counters, in ${ROUNDS} 
 
   async function addNatively(counter: CounterTree, delta: number): Promise<number> {
     if (!native.addon) return 0;
-    const runs = await percpu.runOnCpus({ counter, iterations: 10_000, delta, threadsPerCpu: 2 });
+    const runs = await percpu.runOnCpus({ counter, iterations: 40_000, delta, threadsPerCpu: 2 });
     return total(runs.map(({ iterations }) => iterations)) * delta;
   }
 
@@ -48,13 +48,13 @@ describe(`${ADDERS} workers ${nativeThreads} on the same counters, in ${ROUNDS} 
       const adding = workers
         .slice(0, ADDERS)
         .map((worker) =>
-          worker.call<number[]>('count', { counters: handles, times: 2_000, seed: random(2 ** 31), gate: gate.buffer }),
+          worker.call<number[]>('count', { counters: handles, times: 4_000, seed: random(2 ** 31), gate: gate.buffer }),
         );
       const churning = workers.slice(ADDERS).map((worker) =>
         worker.call('churn', {
           arena: arena.share(),
           counters: handles,
-          times: 40,
+          times: 80,
           seed: random(2 ** 31),
           gate: gate.buffer,
         }),
@@ -150,6 +150,40 @@ describe('an arena that several threads make grow', () => {
         // Where runs have left gaps, counters one by one fill them.
         for (let slot = made; slot < capacity; slot++) new percpu.CounterTree({ arena });
         expect(arena.size).toBe(capacity);
+      }
+    },
+  );
+});
+
+describe('a counter that one thread destroys while others add', () => {
+  it.each(ENGINES)(
+    'is gone for all of them, and its memory gets nothing more (%s)',
+    { timeout: 30_000 },
+    async (engine) => {
+      const arena = new percpu.CounterArena({ cpus: 8, capacity: 1, engine });
+      for (let round = 0; round < 3; round++) {
+        const counter = new percpu.CounterTree({ arena, batchSize: 2 });
+        const gate = new Gate();
+        const adding = workers.slice(0, ADDERS).map((worker, cpu) =>
+          worker.call<{ code: string; adds: number }>('addUntilDestroyed', {
+            counter: counter.share(),
+            cpu,
+            gate: gate.buffer,
+          }),
+        );
+        gate.open();
+        while (counter.preciseSum() < 10_000) await new Promise((resolve) => setTimeout(resolve, 1));
+        // From another thread than the one that made it.
+        if (round > 0) await workers[ADDERS]!.call('destroy', { counter: counter.share() });
+        else counter.destroy();
+        const outcomes = await Promise.all(adding);
+        expect(outcomes.map(({ code }) => code)).toEqual(Array(ADDERS).fill('ERR_DESTROYED'));
+        expect(arena.size).toBe(0);
+        // The only place there is.
+        const next = new percpu.CounterTree({ arena });
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        expect([next.preciseSum(), next.approximateSum()]).toEqual([0, 0]);
+        next.destroy();
       }
     },
   );

@@ -6,12 +6,14 @@ import { describeEngines, type TestEngine } from '../support/engines.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { seeded } from '../support/random.js';
 import { destroyed, percpuError, thrown } from '../support/thrown.js';
-import { itemsInMemory, slotOf } from '../support/tree-model.js';
+import { itemsInMemory, slotOf, TreeModel } from '../support/tree-model.js';
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
+const CPUS = 3;
+const BATCH = 4;
 const full = percpuError('ERR_ARENA_FULL', 'no room');
 
 /** `which` chooses among the live counters, or among all handles there ever were. */
@@ -42,7 +44,7 @@ type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
 /** What the arena should hold, kept beside it. */
 class Model {
-  readonly live: { counter: CounterTree; slot: number; value: number; shared: boolean }[] = [];
+  readonly live: { counter: CounterTree; slot: number; expected: TreeModel; shared: boolean }[] = [];
   readonly handles: { shared: SharedCounter; slot: number; alive: boolean }[] = [];
   /** By slot: when it was given back, if other threads may have known it. */
   readonly restingSince = new Map<number, number>();
@@ -65,7 +67,7 @@ class Model {
 
 function run(engine: TestEngine, capacity: number, operations: Operation[]): void {
   const clock = new FakeClock().install();
-  const arena = engine.arena({ cpus: 3, capacity });
+  const arena = engine.arena({ cpus: CPUS, capacity });
   const model = new Model(capacity);
 
   const share = (one: Model['live'][number]) => {
@@ -85,7 +87,9 @@ function run(engine: TestEngine, capacity: number, operations: Operation[]): voi
       expect(counter.approximateSum()).toBe(initial);
       expect(counter.leaves()).toEqual([0, 0, 0]);
       expect(itemsInMemory(counter)).toEqual([0n, 0n, 0n]);
-      const one = { counter, slot, value: initial, shared: false };
+      const expected = new TreeModel(CPUS, BATCH);
+      expected.set(BigInt(initial));
+      const one = { counter, slot, expected, shared: false };
       model.live.push(one);
       if (shared) share(one);
     }
@@ -99,7 +103,7 @@ function run(engine: TestEngine, capacity: number, operations: Operation[]): voi
       case 'createMany': {
         const count = 'count' in next ? next.count : 1;
         const initial = 'initial' in next ? next.initial : 0;
-        const make = () => CounterTree.createMany(count, { arena, initial, batchSize: 4 });
+        const make = () => CounterTree.createMany(count, { arena, initial, batchSize: BATCH });
         if (model.hasRoomFor(count)) taken(make(), initial, 'share' in next && next.share);
         else expect(thrown(make)).toEqual(full);
         break;
@@ -130,10 +134,13 @@ function run(engine: TestEngine, capacity: number, operations: Operation[]): voi
       case 'add':
         if (!chosen) break;
         chosen.counter.addOn('cpu' in next ? next.cpu : 0, 1_001);
-        chosen.value += 1_001;
+        chosen.expected.add('cpu' in next ? next.cpu : 0, 1_001n);
     }
     expect(arena.size).toBe(live.length);
-    for (const { counter, value } of live) expect(counter.preciseSum()).toBe(value);
+    for (const { counter, expected } of live) {
+      expect(counter.preciseSumBigInt()).toBe(expected.precise);
+      expect(counter.approximateSumBigInt()).toBe(expected.approximate);
+    }
   }
 }
 

@@ -99,7 +99,7 @@ function checkSum(sum: () => number, expected: bigint, twin: string): void {
   else expect(thrown(sum)).toEqual(rangeError(twin));
 }
 
-describe(`counters on ${usableEngines.map(({ name }) => name).join(', ')}`, () => {
+describe(`counters on ${usableEngines.map(({ name }) => name).join(', ')}`, { timeout: 60_000 }, () => {
   it('agree with the rules after every step, to the last item', () => {
     const property = fc.property(
       cpuCount,
@@ -182,7 +182,7 @@ describe(`counters on ${usableEngines.map(({ name }) => name).join(', ')}`, () =
   });
 });
 
-describe('compare', () => {
+describe('compare', { timeout: 60_000 }, () => {
   /** Sums that are close to each other more often than not, around 0 and around the end of the safe integers. */
   const start = fc.tuple(
     fc.constantFrom(0, 0, 2 ** 53 - 1, -(2 ** 53 - 1), 2 ** 52),

@@ -15,13 +15,11 @@ class NativeEngine implements CounterEngine {
     this.#addon = requireNative('the native engine');
   }
 
-  add = (descriptor: number, generation: number, cpu: number, delta: number): void => {
-    const outcome = this.#addon.counterAdd(this.#memory.words, descriptor, generation, cpu, delta);
-    if (outcome !== 0) throw destroyedError();
-  };
+  add = (descriptor: number, generation: number, cpu: number, delta: number): number =>
+    this.#addon.counterAdd(this.#memory.words, descriptor, generation, cpu, delta);
 
   addOn(descriptor: number, generation: number, cpu: number, delta: number): void {
-    this.add(descriptor, generation, cpu, delta);
+    if (this.add(descriptor, generation, cpu, delta) !== 0) throw destroyedError();
   }
 
   approximateSum(descriptor: number, generation: number): number {

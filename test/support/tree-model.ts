@@ -1,6 +1,6 @@
 import { arenaInternals, type CounterArena } from '../../lib/counter/arena.js';
 import { type CounterTree, counterInternals } from '../../lib/counter/counter-tree.js';
-import { slotAddresses } from '../../lib/counter/layout.js';
+import { CACHE_LINE, Descriptor } from '../../lib/counter/layout.js';
 
 const LEVELS_BY_ORDER = [0, 1, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5];
 
@@ -89,9 +89,13 @@ export class TreeModel {
 
 /** What the memory holds of a counter's items, the lowest level first, the root last. */
 export function itemsInMemory(counter: CounterTree): bigint[] {
-  const { arena, slot } = counterInternals(counter);
-  const { items } = slotAddresses(arena.layout, slot);
-  return Array.from({ length: arena.layout.shape.items }, (_, item) => arena.memory.longs[items / 8 + item * 8]!);
+  const { arena, descriptor } = counterInternals(counter);
+  const { memory, layout } = arena;
+  const address = (field: number) => memory.words[descriptor / 4 + field]! >>> 0;
+  const belowRoot = Array.from({ length: Math.max(layout.shape.items - 1, 0) }, (_, item) => item * CACHE_LINE);
+  const addresses = belowRoot.map((offset) => address(Descriptor.ITEMS) + offset);
+  if (layout.shape.items > 0) addresses.push(address(Descriptor.ROOT));
+  return addresses.map((at) => memory.longs[at / 8]!);
 }
 
 /** The place of a counter in its arena. */

@@ -4,7 +4,7 @@ import * as percpu from '../../dist/index.js';
 
 const { CounterArena, CounterTree } = percpu;
 
-/** Counters this thread holds on to, by the name the test gave them. */
+/** Arenas and counters this thread holds on to, by the name the test gave them. */
 const held = new Map();
 
 /** The same numbers for the same seed (mulberry32). */
@@ -34,6 +34,9 @@ const tasks = {
     held.set(name, attached);
     return { engine: attached.engine, size: attached.size, shape: attached.shape };
   },
+
+  /** Attaches a counter for later. */
+  hold: ({ counter, name }) => void held.set(name, CounterTree.attach(counter)),
 
   /** Attaches, adds so often, and tells what it saw. */
   add: ({ counter, times = 1, delta = 1, cpu }) => {
@@ -115,7 +118,7 @@ const tasks = {
     return { made };
   },
 
-  /** Adds 1 to each counter until the thread is terminated, counting in `published` what `add` has returned from. */
+  /** Adds to each counter until the thread is terminated, counting in `published` what `add` has returned from. */
   addForEver: ({ counters, published, delta, seed }) => {
     const attached = counters.map((counter) => CounterTree.attach(counter));
     const done = new Int32Array(published);
@@ -127,6 +130,20 @@ const tasks = {
         else counter.addOn(random(cpus), delta);
       }
       Atomics.store(done, 0, n);
+    }
+  },
+
+  /** Adds until another thread destroys the counter; says how that was noticed. */
+  addUntilDestroyed: ({ name, cpu, gate }) => {
+    const attached = held.get(name);
+    pass(gate);
+    for (let adds = 0; ; adds++) {
+      try {
+        if (adds & 1) attached.add(1);
+        else attached.addOn(cpu, 1);
+      } catch ({ code }) {
+        return { code, adds };
+      }
     }
   },
 

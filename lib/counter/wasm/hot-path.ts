@@ -102,15 +102,17 @@ export function init(
   if (carry != 0 && levels > 0) atomic.add<i64>(<usize>load<u32>(descriptor, ROOT), carry);
 }
 
+/**
+ * Whether the counter is not destroyed. A plain load: a counter destroyed this instant may still receive the add that
+ * follows, which is why the memory of a shared counter rests before it is used again (slots.ts).
+ */
 // @ts-ignore: decorator
-@inline function addTo(descriptor: usize, generation: u32, index: u32, delta: i64): void {
-  const batch = <i64>load<u32>(descriptor, BATCH);
-  // A plain load: a counter destroyed this instant may still receive this add, which is why the memory of a shared
-  // counter rests before it is used again (slots.ts).
-  if (load<u32>(descriptor, GENERATION) != generation) {
-    destroyed();
-    return;
-  }
+@inline function isAlive(descriptor: usize, generation: u32): bool {
+  return load<u32>(descriptor, GENERATION) == generation;
+}
+
+// @ts-ignore: decorator
+@inline function addTo(descriptor: usize, index: u32, delta: i64, batch: i64): void {
   const leaf = <usize>load<u32>(descriptor, LEAF) + <usize>load<u32>(index << 2, LEAF_OFFSETS);
   const before = atomic.add<i64>(leaf, delta);
   const after = before + delta;
@@ -120,15 +122,25 @@ export function init(
 
 /**
  * Adds a 32-bit delta. For CPU numbers of real machines: from 8192 on (no kernel goes that far) they share the leaves of
- * lower ones.
+ * lower ones. Returns 0, or 1 where the counter is destroyed: a call to `destroyed` in here would cost every add a check
+ * of the stack.
  */
-export function add(descriptor: usize, generation: u32, cpu: u32, delta: i32): void {
-  addTo(descriptor, generation, cpu & HOT_CPU_MASK, <i64>delta);
+export function add(descriptor: usize, generation: u32, cpu: u32, delta: i32): i32 {
+  const batch = <i64>load<u32>(descriptor, BATCH);
+  if (isAlive(descriptor, generation)) {
+    addTo(descriptor, cpu & HOT_CPU_MASK, <i64>delta, batch);
+    return 0;
+  }
+  return 1;
 }
 
 /** Adds any safe integer, on any CPU number; those beyond the shape share the leaves of lower ones. */
 export function addOn(descriptor: usize, generation: u32, cpu: u32, delta: f64): void {
-  addTo(descriptor, generation, cpu & cpuMask, <i64>delta);
+  if (!isAlive(descriptor, generation)) {
+    destroyed();
+    return;
+  }
+  addTo(descriptor, cpu & cpuMask, <i64>delta, <i64>load<u32>(descriptor, BATCH));
 }
 
 // @ts-ignore: decorator
@@ -156,13 +168,13 @@ function sumOfLeaves(descriptor: usize): i64 {
 
 /** The value of the root. */
 export function approximateSum(descriptor: usize, generation: u32): f64 {
-  if (load<u32>(descriptor, GENERATION) != generation) destroyed();
+  if (!isAlive(descriptor, generation)) destroyed();
   return <f64>(rootValue(descriptor) + bias(descriptor));
 }
 
 /** The sum of the leaves. */
 export function preciseSum(descriptor: usize, generation: u32): f64 {
-  if (load<u32>(descriptor, GENERATION) != generation) destroyed();
+  if (!isAlive(descriptor, generation)) destroyed();
   return <f64>(sumOfLeaves(descriptor) + bias(descriptor));
 }
 
