@@ -62,6 +62,9 @@ export interface NativeStatus {
   readonly attempts: readonly LoadAttempt[];
 }
 
+/** Where `npm run build:addon` puts it. */
+const LOCAL_BUILD = fileURLToPath(new URL('../build/Release/percpu.node', import.meta.url));
+
 const requireFrom = createRequire(import.meta.url);
 
 function readSetting(): string | undefined {
@@ -74,7 +77,7 @@ function readSetting(): string | undefined {
 
 function candidates(setting: string | undefined): string[] {
   if (setting !== undefined && setting !== '' && setting !== '1') return [setting];
-  return [fileURLToPath(new URL('../build/Release/percpu.node', import.meta.url))];
+  return [LOCAL_BUILD];
 }
 
 function tryLoad(path: string): NativeAddon | string {
@@ -82,7 +85,7 @@ function tryLoad(path: string): NativeAddon | string {
     return requireFrom(path) as NativeAddon;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'MODULE_NOT_FOUND') return `not built: no ${path} (npm run build:addon builds it)`;
+    if (code === 'MODULE_NOT_FOUND') return path === LOCAL_BUILD ? 'not built' : `no file ${path}`;
     return message.split('\n', 1)[0]!;
   }
 }

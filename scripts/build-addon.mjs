@@ -31,10 +31,11 @@ const tools = {
 
 /**
  * @param {'node-gyp' | 'cmake-js'} [wanted] default: the first one that can work here.
+ * @param {() => void} [onStart] called when all tools are there and the compiler starts.
  * @returns {Promise<string | undefined>} what is missing on this machine, `undefined` when the addon was built.
  * @throws Error with `output` when the tools are there and the build fails.
  */
-export async function buildAddon(wanted) {
+export async function buildAddon(wanted, onStart = () => {}) {
   if (process.platform !== 'linux') return `the addon is for Linux, this is ${process.platform}`;
   if (!(await isAvailable(process.env.CXX ?? 'c++')) && !(await isAvailable('g++')))
     return 'no C++ compiler (g++ or $CXX)';
@@ -42,6 +43,7 @@ export async function buildAddon(wanted) {
   for (const name of wanted ? [wanted] : Object.keys(tools)) {
     const lacking = await tools[name].lacks();
     if (lacking === undefined) {
+      onStart();
       await tools[name].build();
       return undefined;
     }

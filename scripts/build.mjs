@@ -46,10 +46,11 @@ const addon = 'build/Release/percpu.node';
 if (process.env.PERCPU_NATIVE === '0') {
   if (!quiet) say('not building the addon: PERCPU_NATIVE=0');
 } else if (newest(addon) <= newest('native', 'binding.gyp')) {
-  say('building the native addon (some 20 seconds)');
-  const problem = await buildAddon().catch((error) => {
-    say(error.output ?? '');
-    return `its build failed (${error.message})`;
-  });
-  if (problem) say(`no native addon, the fallback will be used: ${problem}`);
+  const problem = await buildAddon(undefined, () => say('building the native addon (some 20 seconds)')).catch(
+    (error) => {
+      say(error.output ?? '');
+      return `its build failed (${error.message})`;
+    },
+  );
+  if (problem) say(`no native addon, the fallback is used: ${problem}`);
 }

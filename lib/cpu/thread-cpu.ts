@@ -29,7 +29,7 @@ function open(): ThreadCpu {
   const limit = readLimit();
   const { addon } = native;
   if (!addon || limit === 'thread') {
-    const reason = addon ? 'PERCPU_CPU_SOURCE=thread' : native.reason;
+    const reason = addon ? 'PERCPU_CPU_SOURCE=thread' : 'no native addon';
     return { source: 'thread', reason, view: Int32Array.of(threadId) };
   }
   const cpuId = limit === 'getcpu' ? 'PERCPU_CPU_SOURCE=getcpu' : addon.openCpuId();

@@ -163,13 +163,11 @@ describe('a counter that one thread destroys while others add', () => {
       const arena = new percpu.CounterArena({ cpus: 8, capacity: 1, engine });
       for (let round = 0; round < 3; round++) {
         const counter = new percpu.CounterTree({ arena, batchSize: 2 });
+        const adders = workers.slice(0, ADDERS);
+        await Promise.all(adders.map((worker) => worker.call('hold', { counter: counter.share(), name: 'doomed' })));
         const gate = new Gate();
-        const adding = workers.slice(0, ADDERS).map((worker, cpu) =>
-          worker.call<{ code: string; adds: number }>('addUntilDestroyed', {
-            counter: counter.share(),
-            cpu,
-            gate: gate.buffer,
-          }),
+        const adding = adders.map((worker, cpu) =>
+          worker.call<{ code: string; adds: number }>('addUntilDestroyed', { name: 'doomed', cpu, gate: gate.buffer }),
         );
         gate.open();
         while (counter.preciseSum() < 10_000) await new Promise((resolve) => setTimeout(resolve, 1));

@@ -246,7 +246,7 @@ describe('compare', { timeout: 60_000 }, () => {
     const property = fc.property(operand, fc.integer({ min: -700, max: 700 }), fc.maxSafeInteger(), (one, off, far) => {
       using subject = build(one);
       const { model, counters } = subject;
-      const near = isSafe(model.precise + BigInt(off)) ? Number(model.precise) + off : far;
+      const near = isSafe(model.precise + BigInt(off)) ? Number(model.precise + BigInt(off)) : far;
       for (const other of [near, far]) {
         const low = model.approximate > BigInt(other);
         const high = model.approximate + model.slack < BigInt(other);
