@@ -14,6 +14,8 @@
         'NAPI_VERSION=8',
         'NAPI_DISABLE_CPP_EXCEPTIONS',
         'NODE_ADDON_API_DISABLE_DEPRECATED',
+        # A worker that is being terminated can be given no exception; without this the process would abort.
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
         'PERCPU_VERSION="<!(node -p "require(\'./package.json\').version")"',
       ],
       'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],

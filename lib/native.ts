@@ -9,44 +9,39 @@ export interface NativeAddon {
   /** The calling thread's own `struct rseq` from `cpu_id` on, or why it cannot be had. */
   openCpuId(): Int32Array | string;
   /** CPU numbers, or a negated errno. */
-  getAffinity(tid: number): number[] | number;
+  getAffinity(tid: number): Uint32Array | number;
   /** 0, or a negated errno. */
   setAffinity(cpus: Uint32Array, tid: number): number;
   pageBytes(): number;
   /** Asks for the pages of a range to be taken from a node at first touch; 0, or a negated errno. */
   placeOnNode(bytes: Uint8Array, offset: number, length: number, node: number): number;
-  /** Starts native threads; 0, or a negated errno, and then `done` is not called. */
-  startRun(request: NativeRunRequest, done: (outcome: NativeRunOutcome) => void): number;
+  /**
+   * Starts native threads, pinned; 0, or a negated errno, and then `done` is not called. With a strategy that counts on a
+   * tree, the counter's slot is pinned by the caller.
+   *
+   * @param strategy 'tree', or one that only benchmarks want: 'private-atomic', 'shared-atomic', 'rseq'; for those, words
+   *   and descriptor do not matter.
+   * @param cpus one entry per thread.
+   * @param stop one word: the threads end soon once it is not 0.
+   * @param done gets 0 or the errno of what failed before any thread added; the system call that did; the CPU it failed
+   *   for, or -1; five numbers per thread: cpu, startCpu, endCpu, iterations done, elapsed nanoseconds.
+   */
+  startRun(
+    words: Int32Array | undefined,
+    descriptor: number,
+    strategy: string,
+    delta: number,
+    iterations: number,
+    cpus: Uint32Array,
+    stop: Int32Array,
+    done: (errno: number, syscall: string, failedCpu: number, threads: Float64Array) => void,
+  ): number;
   /** The C++ engine, one operation a call: for tests that hold all engines against each other. */
   counterAdd(words: Int32Array, descriptor: number, generation: number, cpu: number, delta: number): number;
-  counterSum(words: Int32Array, descriptor: number, precise: boolean): bigint;
+  counterSum(words: Int32Array, descriptor: number, precise: 0 | 1): bigint;
   counterLeaf(words: Int32Array, descriptor: number, cpu: number): bigint;
   counterSet(words: Int32Array, descriptor: number, value: number): void;
   counterClear(words: Int32Array, descriptor: number): void;
-}
-
-/** A run on pinned native threads. With a strategy that counts on a tree, the counter's slot is pinned by the caller. */
-export interface NativeRunRequest {
-  /** 'tree', or one that only benchmarks want: 'private-atomic', 'shared-atomic', 'rseq'. */
-  strategy: string;
-  words?: Int32Array;
-  descriptor?: number;
-  delta: number;
-  iterations: number;
-  /** One entry per thread. */
-  cpus: Uint32Array;
-  /** One word: the threads end soon once it is not 0. */
-  stop: Int32Array;
-}
-
-export interface NativeRunOutcome {
-  /** 0, or the errno of what failed, before any thread added. */
-  errno: number;
-  syscall: string;
-  /** The CPU it failed for, or -1. */
-  failedCpu: number;
-  /** Five numbers per thread: cpu, startCpu, endCpu, iterations done, elapsed nanoseconds. */
-  threads: Float64Array;
 }
 
 /** One place the addon was looked for in, and what came of it. */

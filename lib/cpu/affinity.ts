@@ -21,7 +21,7 @@ function readAffinity(tid: number): number[] {
   if (native.addon) {
     const cpus = native.addon.getAffinity(tid);
     if (typeof cpus === 'number') throw affinityError(cpus, 'sched_getaffinity', tid);
-    return cpus;
+    return Array.from(cpus);
   }
   if (process.platform !== 'linux') requireNative('getAffinity()');
   return affinityFromProc(tid);

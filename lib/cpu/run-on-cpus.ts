@@ -2,7 +2,7 @@ import { getSystemErrorName } from 'node:util';
 import { type CounterInternals, CounterTree, counterInternals } from '../counter/counter-tree.js';
 import { Descriptor } from '../counter/layout.js';
 import { abortError, destroyedError, invalidArgType, outOfRange, systemError } from '../errors.js';
-import { type NativeRunOutcome, type NativeRunRequest, requireNative } from '../native.js';
+import { requireNative } from '../native.js';
 import { requireInteger, requireOptions, requireSafeInteger } from '../validate.js';
 import { getAffinity } from './affinity.js';
 import { requireCpus } from './cpu-argument.js';
@@ -81,26 +81,32 @@ export interface ThreadsToRun {
   signal?: AbortSignal | undefined;
 }
 
-export async function runThreads({ counter, signal, ...rest }: ThreadsToRun): Promise<CpuRun[]> {
+export async function runThreads(run: ThreadsToRun): Promise<CpuRun[]> {
+  const { counter, strategy, delta, iterations, cpus, signal } = run;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw invalidArgType('options.signal', 'an AbortSignal', signal);
   }
   const addon = requireNative('runOnCpus()');
   if (signal?.aborted) throw abortError(signal);
   const stop = new Int32Array(new SharedArrayBuffer(4));
-  const request: NativeRunRequest = { ...rest, stop };
-  if (counter) {
-    request.words = counter.arena.memory.words;
-    request.descriptor = counter.descriptor;
-    pin(counter);
-  }
   const onAbort = () => Atomics.store(stop, 0, 1);
+  if (counter) pin(counter);
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    const outcome = await new Promise<NativeRunOutcome>((resolve, reject) => {
+    const threads = await new Promise<Float64Array>((resolve, reject) => {
       let refused: number;
       try {
-        refused = addon.startRun(request, resolve);
+        refused = addon.startRun(
+          counter?.arena.memory.words,
+          counter?.descriptor ?? 0,
+          strategy,
+          delta,
+          iterations,
+          cpus,
+          stop,
+          (errno, syscall, failedCpu, rows) =>
+            errno === 0 ? resolve(rows) : reject(threadError(errno, syscall, failedCpu)),
+        );
       } catch (error) {
         // Nothing has started, and the pin is still ours.
         if (counter) unpin(counter);
@@ -108,9 +114,8 @@ export async function runThreads({ counter, signal, ...rest }: ThreadsToRun): Pr
       }
       if (refused !== 0) reject(threadError(-refused, 'pthread_create', -1));
     });
-    if (outcome.errno !== 0) throw threadError(outcome.errno, outcome.syscall, outcome.failedCpu);
     if (signal?.aborted) throw abortError(signal);
-    return toRuns(outcome.threads);
+    return toRuns(threads);
   } finally {
     signal?.removeEventListener('abort', onAbort);
   }

@@ -6,6 +6,22 @@
 
 namespace percpu {
 
+double ToDouble(Napi::Value value) {
+  double result = 0;
+  return napi_get_value_double(value.Env(), value, &result) == napi_ok ? result : 0;
+}
+
+int64_t ToInt64(Napi::Value value) {
+  int64_t result = 0;
+  return napi_get_value_int64(value.Env(), value, &result) == napi_ok ? result : 0;
+}
+
+// Modulo 2^32, as JavaScript does it: -1 is the largest.
+uint32_t ToUint32(Napi::Value value) {
+  uint32_t result = 0;
+  return napi_get_value_uint32(value.Env(), value, &result) == napi_ok ? result : 0;
+}
+
 TypedMemory GetTypedMemory(Napi::Value value, napi_typedarray_type type) {
   bool is_typed_array = false;
   if (napi_is_typedarray(value.Env(), value, &is_typed_array) != napi_ok || !is_typed_array) return {};
@@ -32,7 +48,7 @@ bool OpenCounter(Napi::Env env, Napi::Value words, Napi::Value descriptor, Count
     ThrowInvalidArgument(env, "words must be an Int32Array over an arena's memory");
     return false;
   }
-  if (!descriptor.IsNumber() || !counter->Open(arena, descriptor.As<Napi::Number>().Uint32Value())) {
+  if (!descriptor.IsNumber() || !counter->Open(arena, ToUint32(descriptor))) {
     ThrowInvalidArgument(env, "descriptor must be the byte offset of a counter's descriptor");
     return false;
   }
@@ -40,7 +56,10 @@ bool OpenCounter(Napi::Env env, Napi::Value words, Napi::Value descriptor, Count
 }
 
 Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
-  exports.Set("version", PERCPU_VERSION);
+  napi_value version;
+  if (napi_create_string_utf8(env, PERCPU_VERSION, NAPI_AUTO_LENGTH, &version) == napi_ok) {
+    napi_set_named_property(env, exports, "version", version);
+  }
   ExportCounter(env, exports);
   ExportCpu(env, exports);
   ExportRun(env, exports);

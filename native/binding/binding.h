@@ -1,4 +1,10 @@
-// What the files of this folder share: one function each that adds its exports.
+// What the files of this folder share.
+//
+// A worker can be terminated while it is in here. From then on every call that may run JavaScript fails:
+// reading or setting a property, coercing a value, making a function or an array. node-addon-api answers such
+// a failure by aborting the process. So only those of its methods are used that cannot fail for values of the
+// right type, and everything else goes through Node-API itself, with its status looked at or deliberately
+// ignored: nobody is there to be told.
 #pragma once
 
 #include <napi.h>
@@ -10,9 +16,29 @@
 
 namespace percpu {
 
-void ExportCounter(Napi::Env env, Napi::Object exports);
-void ExportCpu(Napi::Env env, Napi::Object exports);
-void ExportRun(Napi::Env env, Napi::Object exports);
+void ExportCounter(napi_env env, napi_value exports);
+void ExportCpu(napi_env env, napi_value exports);
+void ExportRun(napi_env env, napi_value exports);
+
+using Method = Napi::Value (*)(const Napi::CallbackInfo& info);
+
+template <Method method>
+napi_value Call(napi_env env, napi_callback_info info) {
+  return method(Napi::CallbackInfo(env, info));
+}
+
+// Adds a function to the exports.
+template <Method method>
+void Export(napi_env env, napi_value exports, const char* name) {
+  const napi_property_descriptor property = {name,    nullptr, Call<method>,    nullptr,
+                                             nullptr, nullptr, napi_enumerable, nullptr};
+  napi_define_properties(env, exports, 1, &property);
+}
+
+// Values of arguments, without coercion: 0 for what is no number.
+double ToDouble(Napi::Value value);
+int64_t ToInt64(Napi::Value value);
+uint32_t ToUint32(Napi::Value value);
 
 // A typed array's memory, shared or not. `data` is nullptr where the value is no typed array of that type, or
 // detached.

@@ -9,17 +9,17 @@ namespace {
 Napi::Value CounterAdd(const Napi::CallbackInfo& info) {
   CounterTree counter;
   if (!OpenCounter(info.Env(), info[0], info[1], &counter)) return info.Env().Undefined();
-  const uint32_t generation = info[2].ToNumber().Uint32Value();
+  const uint32_t generation = ToUint32(info[2]);
   if (!counter.HasGeneration(generation)) return Napi::Number::New(info.Env(), 1);
-  counter.Add(info[3].ToNumber().Uint32Value(), info[4].ToNumber().Int64Value());
+  counter.Add(ToUint32(info[3]), ToInt64(info[4]));
   return Napi::Number::New(info.Env(), 0);
 }
 
-// (words, descriptor, precise): bigint.
+// (words, descriptor, precise: 0 or 1): bigint.
 Napi::Value CounterSum(const Napi::CallbackInfo& info) {
   CounterTree counter;
   if (!OpenCounter(info.Env(), info[0], info[1], &counter)) return info.Env().Undefined();
-  const bool precise = info[2].ToBoolean();
+  const bool precise = ToUint32(info[2]) != 0;
   return Napi::BigInt::New(info.Env(), precise ? counter.PreciseSum() : counter.ApproximateSum());
 }
 
@@ -27,13 +27,13 @@ Napi::Value CounterSum(const Napi::CallbackInfo& info) {
 Napi::Value CounterLeaf(const Napi::CallbackInfo& info) {
   CounterTree counter;
   if (!OpenCounter(info.Env(), info[0], info[1], &counter)) return info.Env().Undefined();
-  return Napi::BigInt::New(info.Env(), counter.LeafValue(info[2].ToNumber().Uint32Value()));
+  return Napi::BigInt::New(info.Env(), counter.LeafValue(ToUint32(info[2])));
 }
 
 // (words, descriptor, value).
 Napi::Value CounterSet(const Napi::CallbackInfo& info) {
   CounterTree counter;
-  if (OpenCounter(info.Env(), info[0], info[1], &counter)) counter.Set(info[2].ToNumber().Int64Value());
+  if (OpenCounter(info.Env(), info[0], info[1], &counter)) counter.Set(ToInt64(info[2]));
   return info.Env().Undefined();
 }
 
@@ -46,12 +46,12 @@ Napi::Value CounterClear(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void ExportCounter(Napi::Env env, Napi::Object exports) {
-  exports.Set("counterAdd", Napi::Function::New<CounterAdd>(env, "counterAdd"));
-  exports.Set("counterSum", Napi::Function::New<CounterSum>(env, "counterSum"));
-  exports.Set("counterLeaf", Napi::Function::New<CounterLeaf>(env, "counterLeaf"));
-  exports.Set("counterSet", Napi::Function::New<CounterSet>(env, "counterSet"));
-  exports.Set("counterClear", Napi::Function::New<CounterClear>(env, "counterClear"));
+void ExportCounter(napi_env env, napi_value exports) {
+  Export<CounterAdd>(env, exports, "counterAdd");
+  Export<CounterSum>(env, exports, "counterSum");
+  Export<CounterLeaf>(env, exports, "counterLeaf");
+  Export<CounterSet>(env, exports, "counterSet");
+  Export<CounterClear>(env, exports, "counterClear");
 }
 
 }  // namespace percpu

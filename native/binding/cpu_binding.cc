@@ -64,19 +64,27 @@ Napi::Value OpenCpuId(const Napi::CallbackInfo& info) {
   return Napi::Value(env, view);
 }
 
-// (tid): number[], or a negated errno.
+// (tid): a Uint32Array of CPU numbers, or a negated errno.
 Napi::Value GetAffinity(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   CpuSet set;
-  if (const int error = ReadAffinity(info[0].ToNumber().Int32Value(), &set); error != 0) {
+  if (const int error = ReadAffinity(static_cast<pid_t>(ToInt64(info[0])), &set); error != 0) {
     return Napi::Number::New(env, -error);
   }
-  Napi::Array cpus = Napi::Array::New(env);
-  uint32_t found = 0;
-  for (uint32_t cpu = 0; cpu < set.capacity(); cpu++) {
-    if (set.Has(cpu)) cpus.Set(found++, Napi::Number::New(env, cpu));
+  uint32_t count = 0;
+  for (uint32_t cpu = 0; cpu < set.capacity(); cpu++) count += set.Has(cpu);
+  void* data;
+  napi_value buffer;
+  napi_value cpus;
+  if (napi_create_arraybuffer(env, count * sizeof(uint32_t), &data, &buffer) != napi_ok ||
+      napi_create_typedarray(env, napi_uint32_array, count, buffer, 0, &cpus) != napi_ok) {
+    return env.Undefined();
   }
-  return cpus;
+  auto* next = static_cast<uint32_t*>(data);
+  for (uint32_t cpu = 0; cpu < set.capacity(); cpu++) {
+    if (set.Has(cpu)) *next++ = cpu;
+  }
+  return Napi::Value(env, cpus);
 }
 
 // (Uint32Array of CPU numbers below 2^20, tid): 0, or a negated errno.
@@ -94,7 +102,7 @@ Napi::Value SetAffinity(const Napi::CallbackInfo& info) {
   CpuSet set;
   if (!set.Allocate(largest + 1)) return Napi::Number::New(env, -ENOMEM);
   for (size_t i = 0; i < count; i++) set.Add(cpus[i]);
-  return Napi::Number::New(env, -WriteAffinity(info[1].ToNumber().Int32Value(), set));
+  return Napi::Number::New(env, -WriteAffinity(static_cast<pid_t>(ToInt64(info[1])), set));
 }
 
 Napi::Value GetPageBytes(const Napi::CallbackInfo& info) {
@@ -106,25 +114,25 @@ Napi::Value PlaceOnNode(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const TypedMemory memory = GetTypedMemory(info[0], napi_uint8_array);
   if (memory.data == nullptr) return ThrowInvalidArgument(env, "bytes must be a Uint8Array");
-  const int64_t offset = info[1].ToNumber().Int64Value();
-  const int64_t length = info[2].ToNumber().Int64Value();
+  const int64_t offset = ToInt64(info[1]);
+  const int64_t length = ToInt64(info[2]);
   const auto bytes = static_cast<int64_t>(memory.bytes);
   if (offset < 0 || length < 0 || offset > bytes || length > bytes - offset) {
     return ThrowInvalidArgument(env, "offset and length must lie within bytes");
   }
-  const uint32_t node = info[3].ToNumber().Uint32Value();
+  const uint32_t node = ToUint32(info[3]);
   return Napi::Number::New(env, -PreferNode(memory.data + offset, static_cast<size_t>(length), node));
 }
 
 }  // namespace
 
-void ExportCpu(Napi::Env env, Napi::Object exports) {
-  exports.Set("currentCpu", Napi::Function::New<CurrentCpu>(env, "currentCpu"));
-  exports.Set("openCpuId", Napi::Function::New<OpenCpuId>(env, "openCpuId"));
-  exports.Set("getAffinity", Napi::Function::New<GetAffinity>(env, "getAffinity"));
-  exports.Set("setAffinity", Napi::Function::New<SetAffinity>(env, "setAffinity"));
-  exports.Set("pageBytes", Napi::Function::New<GetPageBytes>(env, "pageBytes"));
-  exports.Set("placeOnNode", Napi::Function::New<PlaceOnNode>(env, "placeOnNode"));
+void ExportCpu(napi_env env, napi_value exports) {
+  Export<CurrentCpu>(env, exports, "currentCpu");
+  Export<OpenCpuId>(env, exports, "openCpuId");
+  Export<GetAffinity>(env, exports, "getAffinity");
+  Export<SetAffinity>(env, exports, "setAffinity");
+  Export<GetPageBytes>(env, exports, "pageBytes");
+  Export<PlaceOnNode>(env, exports, "placeOnNode");
 }
 
 }  // namespace percpu

@@ -14,23 +14,34 @@ namespace {
 
 // One run, from startRun() until JavaScript has its outcome or its environment is gone.
 //
-// Lifetimes. The threads use the arena's memory, kept alive by `request`. The thread-safe function is
-// finalised last and frees the run: after `done`, or when the environment is torn down. In the second case
-// the clean-up hook, added after the function was made and therefore run before it is closed, has stopped and
-// joined the threads: none of them can touch memory, or call into an environment, that is no more.
+// Lifetimes. The threads use the arena's memory and the stop word, kept alive by references. The thread-safe
+// function is finalised last and frees the run: after `done`, or when the environment is torn down. In the
+// second case the clean-up hook, added after the function was made and therefore run before it is closed, has
+// stopped and joined the threads: none of them can touch memory, or call into an environment, that is no
+// more.
 class Run {
  public:
-  // `request` holds on to the arena's memory and the stop word.
-  Run(Napi::Env env, Napi::Object request, bool pinned_counter)
-      : env_(env), request_(Napi::Persistent(request)), pinned_counter_(pinned_counter) {}
+  Run(napi_env env, bool pinned_counter) : env_(env), pinned_counter_(pinned_counter) {}
 
-  ~Run() { free(context_.lines); }
+  ~Run() {
+    free(context_.lines);
+    for (napi_ref reference : references_) {
+      if (reference != nullptr) napi_delete_reference(env_, reference);
+    }
+  }
 
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
   StrategyContext& context() { return context_; }
   PinnedThreads& threads() { return threads_; }
+
+  // Keeps the memory behind two typed arrays from being freed. Returns false where the runtime refuses.
+  bool KeepAlive(napi_value words, napi_value stop) {
+    const bool has_words = words != nullptr;
+    return (!has_words || napi_create_reference(env_, words, 1, &references_[0]) == napi_ok) &&
+           napi_create_reference(env_, stop, 1, &references_[1]) == napi_ok;
+  }
 
   bool AllocateLines(uint32_t count) {
     const size_t bytes = count * sizeof(StrategyContext::Line);
@@ -40,7 +51,7 @@ class Run {
   }
 
   // Returns 0, or an errno: the run then frees itself, and `done` is not called.
-  static int Start(Run* run, Napi::Function done, PinnedLoop loop) {
+  static int Start(Run* run, napi_value done, PinnedLoop loop) {
     napi_value name;
     napi_create_string_utf8(run->env_, "percpu:run", NAPI_AUTO_LENGTH, &name);
     if (napi_create_threadsafe_function(run->env_, done, nullptr, name, 1, 1, run, Finalise, run, CallDone,
@@ -77,7 +88,10 @@ class Run {
     auto* run = static_cast<Run*>(data);
     run->threads_.Join();
     if (env == nullptr) return;
-    Napi::Function(env, done).Call({run->Outcome(env)});
+    napi_value receiver;
+    napi_value outcome[4];
+    if (napi_get_undefined(env, &receiver) != napi_ok || !run->Outcome(env, outcome)) return;
+    napi_call_function(env, receiver, done, 4, outcome, nullptr);
   }
 
   static void TearDown(void* data) {
@@ -94,27 +108,34 @@ class Run {
     delete run;
   }
 
-  Napi::Object Outcome(Napi::Env env) const {
+  // The arguments of `done`: errno, syscall, CPU it failed for, five numbers per thread. Returns false where
+  // the environment can make no more objects.
+  bool Outcome(napi_env env, napi_value (&arguments)[4]) const {
     const PinnedFailure& failure = threads_.failure();
-    Napi::Object outcome = Napi::Object::New(env);
-    outcome.Set("errno", failure.error);
-    outcome.Set("syscall", failure.syscall);
-    outcome.Set("failedCpu", static_cast<double>(failure.cpu));
-    Napi::Float64Array rows = Napi::Float64Array::New(env, size_t{5} * threads_.threads());
-    for (uint32_t i = 0; i < threads_.threads(); i++) {
-      const PinnedResult& result = threads_.result(i);
-      rows[5 * i] = result.cpu;
-      rows[5 * i + 1] = result.start_cpu;
-      rows[5 * i + 2] = result.end_cpu;
-      rows[5 * i + 3] = static_cast<double>(result.iterations);
-      rows[5 * i + 4] = static_cast<double>(result.elapsed_ns);
+    const size_t count = size_t{5} * threads_.threads();
+    void* data;
+    napi_value buffer;
+    if (napi_create_int32(env, failure.error, &arguments[0]) != napi_ok ||
+        napi_create_string_utf8(env, failure.syscall, NAPI_AUTO_LENGTH, &arguments[1]) != napi_ok ||
+        napi_create_int64(env, failure.cpu, &arguments[2]) != napi_ok ||
+        napi_create_arraybuffer(env, count * sizeof(double), &data, &buffer) != napi_ok ||
+        napi_create_typedarray(env, napi_float64_array, count, buffer, 0, &arguments[3]) != napi_ok) {
+      return false;
     }
-    outcome.Set("threads", rows);
-    return outcome;
+    auto* row = static_cast<double*>(data);
+    for (uint32_t i = 0; i < threads_.threads(); i++, row += 5) {
+      const PinnedResult& result = threads_.result(i);
+      row[0] = result.cpu;
+      row[1] = result.start_cpu;
+      row[2] = result.end_cpu;
+      row[3] = static_cast<double>(result.iterations);
+      row[4] = static_cast<double>(result.elapsed_ns);
+    }
+    return true;
   }
 
-  Napi::Env env_;
-  Napi::ObjectReference request_;
+  napi_env env_;
+  napi_ref references_[2] = {};
   StrategyContext context_;
   PinnedThreads threads_;
   napi_threadsafe_function notify_ = nullptr;
@@ -122,49 +143,48 @@ class Run {
   bool torn_down_ = false;
 };
 
-// (request, done): 0, or a negated errno. lib/native.ts describes the request. A strategy that counts needs
-// its slot pinned already; the slot is unpinned when the run is over or could not start, but not after a
-// JavaScript exception.
+// (words, descriptor, strategy, delta, iterations, cpus, stop, done): 0, or a negated errno. lib/native.ts
+// describes them. A strategy that counts needs its slot pinned already; the slot is unpinned when the run is
+// over or could not start, but not after a JavaScript exception.
 Napi::Value StartRun(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (!info[0].IsObject() || !info[1].IsFunction())
-    return ThrowInvalidArgument(env, "startRun(request, done)");
-  const Napi::Object request = info[0].As<Napi::Object>();
-  const std::string name = request.Get("strategy").ToString();
-  const Strategy* strategy = FindStrategy(name.c_str());
+  char name[32] = "";
+  size_t length = 0;
+  napi_get_value_string_utf8(env, info[2], name, sizeof(name), &length);
+  const Strategy* strategy = FindStrategy(name);
   if (strategy == nullptr) return ThrowInvalidArgument(env, "strategy must be a known one");
-  const TypedMemory cpus = GetTypedMemory(request.Get("cpus"), napi_uint32_array);
-  const auto threads = static_cast<uint32_t>(cpus.bytes / sizeof(uint32_t));
-  if (cpus.data == nullptr || threads == 0) return ThrowInvalidArgument(env, "cpus must be a Uint32Array");
   CounterTree counter;
-  const Napi::Value words = request.Get("words");
-  if (strategy->uses_counter && !OpenCounter(env, words, request.Get("descriptor"), &counter)) {
-    return env.Undefined();
-  }
-  const TypedMemory stop = GetTypedMemory(request.Get("stop"), napi_int32_array);
-  if (stop.bytes < 4) return ThrowInvalidArgument(env, "stop must be an Int32Array");
-  const double iterations = request.Get("iterations").ToNumber().DoubleValue();
+  if (strategy->uses_counter && !OpenCounter(env, info[0], info[1], &counter)) return env.Undefined();
+  const double iterations = ToDouble(info[4]);
   if (!(iterations >= 0 && iterations <= 9007199254740991.0)) {
     return ThrowInvalidArgument(env, "iterations must be a safe integer");
   }
+  const TypedMemory cpus = GetTypedMemory(info[5], napi_uint32_array);
+  const auto threads = static_cast<uint32_t>(cpus.bytes / sizeof(uint32_t));
+  if (threads == 0) return ThrowInvalidArgument(env, "cpus must be a Uint32Array");
+  const TypedMemory stop = GetTypedMemory(info[6], napi_int32_array);
+  if (stop.bytes < sizeof(int32_t)) return ThrowInvalidArgument(env, "stop must be an Int32Array");
+  if (!info[7].IsFunction()) return ThrowInvalidArgument(env, "done must be a function");
 
-  auto* run = new (std::nothrow) Run(env, request, strategy->uses_counter);
+  auto* run = new (std::nothrow) Run(env, strategy->uses_counter);
   if (run == nullptr) return ThrowInvalidArgument(env, "out of memory");
   run->context().counter = counter;
-  run->context().delta = request.Get("delta").ToNumber().Int64Value();
-  if (!run->AllocateLines(threads) || !run->threads().Prepare(reinterpret_cast<const uint32_t*>(cpus.data),
-                                                              threads, static_cast<uint64_t>(iterations),
-                                                              reinterpret_cast<const int32_t*>(stop.data))) {
+  run->context().delta = ToInt64(info[3]);
+  const napi_value words = strategy->uses_counter ? static_cast<napi_value>(info[0]) : nullptr;
+  if (!run->KeepAlive(words, info[6]) || !run->AllocateLines(threads) ||
+      !run->threads().Prepare(reinterpret_cast<const uint32_t*>(cpus.data), threads,
+                              static_cast<uint64_t>(iterations),
+                              reinterpret_cast<const int32_t*>(stop.data))) {
     delete run;
     return ThrowInvalidArgument(env, "out of memory");
   }
-  return Napi::Number::New(env, -Run::Start(run, info[1].As<Napi::Function>(), strategy->loop));
+  return Napi::Number::New(env, -Run::Start(run, info[7], strategy->loop));
 }
 
 }  // namespace
 
-void ExportRun(Napi::Env env, Napi::Object exports) {
-  exports.Set("startRun", Napi::Function::New<StartRun>(env, "startRun"));
+void ExportRun(napi_env env, napi_value exports) {
+  Export<StartRun>(env, exports, "startRun");
 }
 
 }  // namespace percpu

@@ -250,26 +250,6 @@ describe.skipIf(!native.addon)(`native runs${reason}`, { timeout: 60_000 }, () =
     });
   });
 
-  it('add nothing where the system has no more threads', async () => {
-    // prlimit(1) takes away the address space for the stacks of so many threads.
-    const outcome = await runChild({
-      code: `
-        import { spawnSync } from 'node:child_process';
-        import { readFileSync } from 'node:fs';
-        const counter = new percpu.CounterTree({ arena: new percpu.CounterArena({ cpus: 2, capacity: 1 }) });
-        const used = 1024 * Number(/VmSize:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
-        const { status } = spawnSync('prlimit', ['--pid', process.pid, '--as=' + (used + 60 * 2 ** 20)]);
-        const run = status === 0 ? percpu.runOnCpus({ counter, iterations: 1_000, threadsPerCpu: 1_024 }) : undefined;
-        const error = await run?.catch(({ code, syscall }) => ({ code, syscall }));
-        const { length } = (await import('node:fs')).readdirSync('/proc/self/task');
-        process.stdout.write(JSON.stringify({ limited: status === 0, error, sum: counter.preciseSum(), few: length < 100 }));`,
-    });
-    expect(outcome).toMatchObject({ code: 0, signal: null, stderr: '' });
-    const { limited, ...result } = JSON.parse(outcome.stdout) as { limited: boolean; sum: number };
-    if (limited) expect(result).toEqual({ error: { code: 'EAGAIN', syscall: 'pthread_create' }, sum: 0, few: true });
-    else expect(result.sum).toBe(0);
-  });
-
   it('keep the process until they are over, and no longer', async () => {
     const outcome = await runChild({
       code: `

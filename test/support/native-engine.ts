@@ -33,11 +33,11 @@ class NativeEngine implements CounterEngine {
   }
 
   approximateSumBigInt(descriptor: number): bigint {
-    return this.#addon.counterSum(this.#memory.words, descriptor, false);
+    return this.#addon.counterSum(this.#memory.words, descriptor, 0);
   }
 
   preciseSumBigInt(descriptor: number): bigint {
-    return this.#addon.counterSum(this.#memory.words, descriptor, true);
+    return this.#addon.counterSum(this.#memory.words, descriptor, 1);
   }
 
   leaf(descriptor: number, cpu: number): bigint {
