@@ -1,8 +1,9 @@
 // What an mm costs: time to make, fork and destroy one on 256 CPUs, and memory.
 import { CounterArena, Mm } from '../../dist/index.js';
+import { median } from '../sampling.mjs';
 import { CPUS } from './populations.mjs';
 
-const WARM_UP = 2_000;
+const SAMPLES = 5;
 
 /** @returns {number} nanoseconds per call, over `count` calls one after another. */
 function nsPerCall(count, call) {
@@ -25,14 +26,14 @@ function destroyClean(mm) {
   if (Object.keys(mm.destroy().leaked).length > 0) throw new Error('an mm has leaked');
 }
 
-/** Each mm alive at the same time, made once in fresh memory and once in memory that others have used. */
-function measureCrowd(arena, count) {
+/** All mms alive at the same time; twice in fresh memory, and in memory that others have used. */
+function measureCrowd(count) {
   const mms = [];
-  const parent = new Mm({ arena });
+  const arena = new CounterArena({ cpus: CPUS });
   const create = (i) => {
     mms[i] = new Mm({ arena });
   };
-  const fork = (i) => {
+  const forkOf = (parent) => (i) => {
     mms[i] = parent.fork();
   };
   const destroy = (i) => destroyClean(mms[i]);
@@ -41,46 +42,42 @@ function measureCrowd(arena, count) {
   const destroyUsed = nsPerCall(count, destroy);
   const createReused = nsPerCall(count, create);
   const destroyUnused = nsPerCall(count, destroy);
-  const forkReused = nsPerCall(count, fork);
-  for (const mm of mms) destroyClean(mm);
-  destroyClean(parent);
-  return { createFresh, createReused, forkReused, destroyUsed, destroyUnused };
+  const forkReused = nsPerCall(count, forkOf(new Mm({ arena })));
+  const forkFresh = nsPerCall(count, forkOf(new Mm({ arena: new CounterArena({ cpus: CPUS }) })));
+  return { createFresh, forkFresh, createReused, forkReused, destroyUsed, destroyUnused };
 }
 
 /** A shell's life: fork, run on one CPU, exit; one child after another. */
-function measureForkAndExit(arena, count) {
+function measureForkAndExit(count) {
+  const arena = new CounterArena({ cpus: CPUS });
   const parent = new Mm({ arena });
-  const ns = nsPerCall(count, (i) => {
+  return nsPerCall(count, (i) => {
     const child = parent.fork();
     live(child, i, 1);
     destroyClean(child);
   });
-  parent.destroy();
-  return ns;
 }
 
-/** @returns nanoseconds per mm by operation, and bytes per mm. */
-export default function measureCost({ count }) {
-  measureCrowd(new CounterArena({ cpus: CPUS }), WARM_UP);
-  const arena = new CounterArena({ cpus: CPUS });
-  const crowd = measureCrowd(arena, count);
-  const forkFresh = (() => {
-    const other = new CounterArena({ cpus: CPUS });
-    const parent = new Mm({ arena: other });
-    const children = [];
-    return nsPerCall(count, (i) => {
-      children[i] = parent.fork();
-    });
-  })();
-  const forkAndExit = measureForkAndExit(arena, count);
-
+/** Bytes of JavaScript objects per mm. */
+function measureHeap(arena, count) {
   globalThis.gc();
   const before = process.memoryUsage().heapUsed;
-  const kept = Array.from({ length: count }, () => new Mm({ arena }));
+  const mms = Array.from({ length: count }, () => new Mm({ arena }));
   globalThis.gc();
-  const heapBytes = (process.memoryUsage().heapUsed - before) / kept.length;
+  return Math.round((process.memoryUsage().heapUsed - before) / mms.length);
+}
+
+/** @returns nanoseconds per mm by operation, medians of several samples, and bytes per mm. */
+export default function measureCost({ count }) {
+  const samples = [];
+  // Sample -1 warms up.
+  for (let sample = -1; sample < SAMPLES; sample++) {
+    const times = { ...measureCrowd(count), forkAndExit: measureForkAndExit(count) };
+    if (sample >= 0) samples.push(times);
+  }
+  const arena = new CounterArena({ cpus: CPUS });
   return {
-    nanoseconds: { ...crowd, forkFresh, forkAndExit },
-    bytes: { arena: 4 * arena.bytesPerCounter, heap: Math.round(heapBytes) },
+    nanoseconds: Object.fromEntries(Object.keys(samples[0]).map((key) => [key, median(samples.map((s) => s[key]))])),
+    bytes: { arena: 4 * arena.bytesPerCounter, heap: measureHeap(arena, count) },
   };
 }

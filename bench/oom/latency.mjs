@@ -6,7 +6,8 @@ import { populate, TOTAL_PAGES } from './populations.mjs';
 
 export const STRATEGIES = ['precise', 'approximate', 'kernel', 'exact'];
 
-const MIN_REPETITIONS = 5;
+const REPETITIONS_AT_LEAST = 9;
+const WARM_UP_AT_LEAST = 4;
 const WARM_UP_MS = 400;
 
 /** What a scan costs that knows no bounds and checks nothing: approximate reads alone, the highest wins. */
@@ -51,9 +52,9 @@ export default function measureLatency({ population, count, seed, milliseconds }
       }
     }
   };
-  repeat(WARM_UP_MS, 2, false);
+  repeat(WARM_UP_MS, WARM_UP_AT_LEAST, false);
   globalThis.gc();
-  repeat(milliseconds, MIN_REPETITIONS, true);
+  repeat(milliseconds, REPETITIONS_AT_LEAST, true);
   if (victims.exact !== victims.precise) throw new Error('exact and precise disagree');
   return {
     nanoseconds: Object.fromEntries(names.map((name) => [name, median(samples[name])])),

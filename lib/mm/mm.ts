@@ -1,7 +1,6 @@
 import { arenaInternals, CounterArena } from '../counter/arena.js';
 import { type Bounds, CounterTree, counterInternals } from '../counter/counter-tree.js';
 import type { CounterEngine } from '../counter/engine.js';
-import { tightSlack } from '../counter/tree-shape.js';
 import { destroyedError, invalidArgType, outOfRange } from '../errors.js';
 import type { OomMemory } from '../oom/memory.js';
 import { pageBytes } from '../page-bytes.js';
@@ -81,9 +80,9 @@ export class Mm implements OomMemory {
     this.pageTableBytes = pageTableBytes;
     this.#pageTablePages = Math.floor(pageTableBytes / pageBytes());
 
-    const { engine, layout } = arenaInternals(arena);
-    this.#engine = engine;
-    this.#slack = tightSlack(layout.shape, file!.batchSize) | 0;
+    this.#engine = arenaInternals(arena).engine;
+    // The bounds of a counter at 0 are 0 and the slack.
+    this.#slack = file!.bounds().max | 0;
     ({ descriptor: this.#fileDescriptor, generation: this.#fileGeneration } = counterInternals(file!));
     ({ descriptor: this.#anonDescriptor, generation: this.#anonGeneration } = counterInternals(anon!));
     ({ descriptor: this.#swapDescriptor, generation: this.#swapGeneration } = counterInternals(swap!));

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { CounterArena, CounterTree, currentCpu, getAffinity, runOnCpus, setAffinity } from '../../dist/index.js';
 
-const REPETITIONS = 12;
+const REPETITIONS = 8;
 const WORKERS = 3;
 
 const allowed = getAffinity();
