@@ -16,11 +16,11 @@ export interface NativeAddon {
   /** Asks for the pages of a range to be taken from a node at first touch; 0, or a negated errno. */
   placeOnNode(bytes: Uint8Array, offset: number, length: number, node: number): number;
   /**
-   * Starts native threads, pinned; 0, or a negated errno, and then `done` is not called. With a strategy that counts on a
-   * tree, the counter's slot is pinned by the caller.
+   * Starts native threads, pinned to their CPUs; 0, 1 where the counter is destroyed, or a negated errno, and then `done` is
+   * not called. The memory of a counter that is destroyed meanwhile stays its own until the threads are done.
    *
-   * @param strategy 'tree', or one that only benchmarks want: 'private-atomic', 'shared-atomic', 'rseq'; for those, words
-   *   and descriptor do not matter.
+   * @param strategy 'tree', or one that only benchmarks want: 'private-atomic', 'shared-atomic', 'rseq'; for those, words,
+   *   descriptor and generation do not matter.
    * @param cpus one entry per thread.
    * @param stop one word: the threads end soon once it is not 0.
    * @param done gets 0 or the errno of what failed before any thread added; the system call that did; the CPU it failed
@@ -29,6 +29,7 @@ export interface NativeAddon {
   startRun(
     words: Int32Array | undefined,
     descriptor: number,
+    generation: number,
     strategy: string,
     delta: number,
     iterations: number,

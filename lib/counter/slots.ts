@@ -57,13 +57,18 @@ export class SlotAllocator {
    */
   claim(count: number, batchSize: number): number {
     let slot: number;
+    let slept = 0;
     for (;;) {
       this.#shortestRest = Number.POSITIVE_INFINITY;
       const chunks = Atomics.load(this.#memory.words, Header.CHUNKS);
       const hint = Atomics.load(this.#memory.words, Header.FIRST_FREE);
       slot = this.#search(hint, chunks, count);
       if (slot < 0 && hint > 0) slot = this.#search(0, chunks, count);
-      if (slot >= 0 || !(this.#addChunk(chunks) || this.#sleepUntilRested())) break;
+      if (slot >= 0) break;
+      if (this.#addChunk(chunks)) continue;
+      // Enough for every slot that rests now; those that others destroy meanwhile are not waited for again and again.
+      if (slept > REST_MS || !this.#sleepUntilRested()) break;
+      slept += this.#shortestRest;
     }
     if (slot < 0) {
       throw new PercpuError(

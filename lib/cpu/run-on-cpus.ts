@@ -1,6 +1,5 @@
 import { getSystemErrorName } from 'node:util';
 import { type CounterInternals, CounterTree, counterInternals } from '../counter/counter-tree.js';
-import { Descriptor } from '../counter/layout.js';
 import { abortError, destroyedError, invalidArgType, outOfRange, systemError } from '../errors.js';
 import { requireNative } from '../native.js';
 import { requireInteger, requireOptions, requireSafeInteger } from '../validate.js';
@@ -90,56 +89,29 @@ export async function runThreads(run: ThreadsToRun): Promise<CpuRun[]> {
   if (signal?.aborted) throw abortError(signal);
   const stop = new Int32Array(new SharedArrayBuffer(4));
   const onAbort = () => Atomics.store(stop, 0, 1);
-  if (counter) pin(counter);
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const threads = await new Promise<Float64Array>((resolve, reject) => {
-      let refused: number;
-      try {
-        refused = addon.startRun(
-          counter?.arena.memory.words,
-          counter?.descriptor ?? 0,
-          strategy,
-          delta,
-          iterations,
-          cpus,
-          stop,
-          (errno, syscall, failedCpu, rows) =>
-            errno === 0 ? resolve(rows) : reject(threadError(errno, syscall, failedCpu)),
-        );
-      } catch (error) {
-        // Nothing has started, and the pin is still ours.
-        if (counter) unpin(counter);
-        throw error;
-      }
-      if (refused !== 0) reject(threadError(-refused, 'pthread_create', -1));
+      const refused = addon.startRun(
+        counter?.arena.memory.words,
+        counter?.descriptor ?? 0,
+        counter?.generation ?? 0,
+        strategy,
+        delta,
+        iterations,
+        cpus,
+        stop,
+        (errno, syscall, failedCpu, rows) =>
+          errno === 0 ? resolve(rows) : reject(threadError(errno, syscall, failedCpu)),
+      );
+      if (refused > 0) reject(destroyedError());
+      if (refused < 0) reject(threadError(-refused, 'pthread_create', -1));
     });
     if (signal?.aborted) throw abortError(signal);
     return toRuns(threads);
   } finally {
     signal?.removeEventListener('abort', onAbort);
   }
-}
-
-function pinCount({ arena, descriptor }: CounterInternals): [Int32Array, number] {
-  return [arena.memory.words, descriptor / 4 + Descriptor.PINS];
-}
-
-/**
- * Keeps the slot's memory from being handed to another counter. First the count, then a look whether the counter is
- * still there: an allocator looks at the count after the counter is gone.
- *
- * @throws PercpuError `ERR_DESTROYED`.
- */
-function pin(counter: CounterInternals): void {
-  Atomics.add(...pinCount(counter), 1);
-  if (counter.arena.slots.generation(counter.slot) === counter.generation) return;
-  unpin(counter);
-  throw destroyedError();
-}
-
-function unpin(counter: CounterInternals): void {
-  Atomics.sub(...pinCount(counter), 1);
 }
 
 function threadError(errno: number, syscall: string, cpu: number): Error {

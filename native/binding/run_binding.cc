@@ -21,7 +21,7 @@ namespace {
 // more.
 class Run {
  public:
-  Run(napi_env env, bool pinned_counter) : env_(env), pinned_counter_(pinned_counter) {}
+  explicit Run(napi_env env) : env_(env) {}
 
   ~Run() {
     free(context_.lines);
@@ -66,6 +66,13 @@ class Run {
     run->ReleasePin();
     napi_release_threadsafe_function(run->notify_, napi_tsfn_abort);
     return error;
+  }
+
+  // Keeps the counter's slot for this run, here and not in JavaScript: a worker can be terminated between two
+  // lines of JavaScript, and the slot would be kept for good. Returns false where the counter is destroyed.
+  bool PinCounter(uint32_t generation) {
+    pinned_counter_ = context_.counter.Pin(generation);
+    return pinned_counter_;
   }
 
   void ReleasePin() {
@@ -139,46 +146,49 @@ class Run {
   StrategyContext context_;
   PinnedThreads threads_;
   napi_threadsafe_function notify_ = nullptr;
-  bool pinned_counter_;
+  bool pinned_counter_ = false;
   bool torn_down_ = false;
 };
 
-// (words, descriptor, strategy, delta, iterations, cpus, stop, done): 0, or a negated errno. lib/native.ts
-// describes them. A strategy that counts needs its slot pinned already; the slot is unpinned when the run is
-// over or could not start, but not after a JavaScript exception.
+// (words, descriptor, generation, strategy, delta, iterations, cpus, stop, done): 0, 1 for a counter that is
+// destroyed, or a negated errno. lib/native.ts describes them.
 Napi::Value StartRun(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   char name[32] = "";
   size_t length = 0;
-  napi_get_value_string_utf8(env, info[2], name, sizeof(name), &length);
+  napi_get_value_string_utf8(env, info[3], name, sizeof(name), &length);
   const Strategy* strategy = FindStrategy(name);
   if (strategy == nullptr) return ThrowInvalidArgument(env, "strategy must be a known one");
   CounterTree counter;
   if (strategy->uses_counter && !OpenCounter(env, info[0], info[1], &counter)) return env.Undefined();
-  const double iterations = ToDouble(info[4]);
+  const double iterations = ToDouble(info[5]);
   if (!(iterations >= 0 && iterations <= 9007199254740991.0)) {
     return ThrowInvalidArgument(env, "iterations must be a safe integer");
   }
-  const TypedMemory cpus = GetTypedMemory(info[5], napi_uint32_array);
+  const TypedMemory cpus = GetTypedMemory(info[6], napi_uint32_array);
   const auto threads = static_cast<uint32_t>(cpus.bytes / sizeof(uint32_t));
   if (threads == 0) return ThrowInvalidArgument(env, "cpus must be a Uint32Array");
-  const TypedMemory stop = GetTypedMemory(info[6], napi_int32_array);
+  const TypedMemory stop = GetTypedMemory(info[7], napi_int32_array);
   if (stop.bytes < sizeof(int32_t)) return ThrowInvalidArgument(env, "stop must be an Int32Array");
-  if (!info[7].IsFunction()) return ThrowInvalidArgument(env, "done must be a function");
+  if (!info[8].IsFunction()) return ThrowInvalidArgument(env, "done must be a function");
 
-  auto* run = new (std::nothrow) Run(env, strategy->uses_counter);
+  auto* run = new (std::nothrow) Run(env);
   if (run == nullptr) return ThrowInvalidArgument(env, "out of memory");
   run->context().counter = counter;
-  run->context().delta = ToInt64(info[3]);
+  run->context().delta = ToInt64(info[4]);
   const napi_value words = strategy->uses_counter ? static_cast<napi_value>(info[0]) : nullptr;
-  if (!run->KeepAlive(words, info[6]) || !run->AllocateLines(threads) ||
+  if (!run->KeepAlive(words, info[7]) || !run->AllocateLines(threads) ||
       !run->threads().Prepare(reinterpret_cast<const uint32_t*>(cpus.data), threads,
                               static_cast<uint64_t>(iterations),
                               reinterpret_cast<const int32_t*>(stop.data))) {
     delete run;
     return ThrowInvalidArgument(env, "out of memory");
   }
-  return Napi::Number::New(env, -Run::Start(run, info[7], strategy->loop));
+  if (strategy->uses_counter && !run->PinCounter(ToUint32(info[2]))) {
+    delete run;
+    return Napi::Number::New(env, 1);
+  }
+  return Napi::Number::New(env, -Run::Start(run, info[8], strategy->loop));
 }
 
 }  // namespace

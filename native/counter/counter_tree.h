@@ -102,6 +102,16 @@ class CounterTree {
   }
 
   // While a slot is pinned its memory is not handed out to another counter, even if this one is destroyed.
+  // Returns false, and pins nothing, where it is no longer of that generation. First the count, then the look
+  // (sequentially consistent): whoever frees the slot changes the generation first, and the allocator looks
+  // at the count after that.
+  [[nodiscard]] bool Pin(uint32_t generation) {
+    __atomic_fetch_add(&descriptor_->pins, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&descriptor_->generation, __ATOMIC_SEQ_CST) == generation) return true;
+    Unpin();
+    return false;
+  }
+
   // Release: the allocator that finds the count at 0 clears the memory after all adds made under the pin.
   void Unpin() { __atomic_fetch_sub(&descriptor_->pins, 1, __ATOMIC_RELEASE); }
 

@@ -102,6 +102,17 @@ void WrapsAt64Bits() {
   CHECK_EQ(arena.counter().ApproximateSum(), 0);
 }
 
+void PinsOnlyWhatIsAlive() {
+  TestArena arena(2, 32);
+  const uint32_t generation = arena.descriptor()->generation;
+  CHECK(arena.counter().Pin(generation));
+  CHECK_EQ(arena.descriptor()->pins, 1);
+  CHECK(!arena.counter().Pin(generation + 2));
+  CHECK_EQ(arena.descriptor()->pins, 1);
+  arena.counter().Unpin();
+  CHECK_EQ(arena.descriptor()->pins, 0);
+}
+
 // Whatever the memory holds, opening it reads nothing outside of it (the address sanitizer watches) and says
 // no.
 void RefusesWhatIsNoArena() {
@@ -166,6 +177,7 @@ int main(int argc, char** argv) {
   OneCpuIsExact();
   AnyCpuNumberCounts();
   WrapsAt64Bits();
+  PinsOnlyWhatIsAlive();
   RefusesWhatIsNoArena();
   return 0;
 }
