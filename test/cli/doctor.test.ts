@@ -88,7 +88,7 @@ describe('doctor', () => {
     expect(version).toBe(packageJson.version);
     expect(engine).toMatchObject({ addonLoaded: addon, name: 'wasm' });
     expect(engine.addonReason).not.toBe('');
-    if (!addon) expect(engine).toMatchObject({ cpuSource: 'thread', cpuSourceReason: engine.addonReason });
+    if (!addon) expect(engine).toMatchObject({ cpuSource: 'thread', cpuSourceReason: 'no native addon' });
     const { possible, online, allowed } = topology();
     expect(machine).toMatchObject({ possible, online, allowed, platform: process.platform, node: process.version });
     expect(run).toBeNull();
