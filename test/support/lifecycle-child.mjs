@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { CounterArena, CounterTree, runOnCpus } from '../../dist/index.js';
+import { native } from '../../dist/native.js';
 
 const [steps, ending] = [Number(process.argv[2]), process.argv[3]];
-const hasAddon = process.env.PERCPU_NATIVE !== '0';
 const FOR_EVER = Number.MAX_SAFE_INTEGER;
 
 let arena;
@@ -30,7 +30,7 @@ const life = [
     worker.unref();
   },
   function run() {
-    if (!hasAddon) return;
+    if (!native.addon) return;
     // A process that is to end by itself ends when the run does.
     const iterations = ending === 'return' ? 2_000_000 : FOR_EVER;
     runOnCpus({ counter, iterations, threadsPerCpu: 2 }).then(() => process.stdout.write('run over\n'));
