@@ -9,7 +9,8 @@ import { type TreeShape, treeShape } from './tree-shape.js';
 //   chunks   from `firstChunk` on, all alike, added as counters are needed:
 //              leaves of CPU 0 | leaves of CPU 1 | …    one stride each, counters side by side within it
 //              descriptors                              32 bytes per slot
-//              items                                    one cache line each, per slot: level 1, level 2, …, root
+//              items                                    one cache line each, per slot: level 1, level 2, …
+//              roots                                    one cache line per slot
 //
 // A slot is the place of one counter. Its address as a whole is the byte offset of its descriptor.
 
@@ -113,7 +114,8 @@ export interface ArenaLayout {
   /** Byte offsets within a chunk. */
   readonly descriptorsOffset: number;
   readonly itemsOffset: number;
-  /** Cache lines per counter above the leaves: the items, and at least the line of root and bias. */
+  readonly rootsOffset: number;
+  /** Items of a counter below the root, a cache line each. */
   readonly itemLines: number;
   /** Entries of the table of leaf offsets in memory, a power of two. */
   readonly leafOffsetEntries: number;
@@ -175,13 +177,15 @@ export function layoutWith(
   slotsPerChunk: number,
   leafOffsets: Uint32Array,
 ): ArenaLayout {
-  const itemLines = Math.max(shape.items, 1);
+  const itemLines = Math.max(shape.items - 1, 0);
   const leafOffsetEntries = Math.max(2 ** shape.order, MIN_LEAF_OFFSETS);
   const firstChunk = alignUp(LEAF_OFFSETS + 4 * leafOffsetEntries, WASM_PAGE);
   const endOfLeaves = leafOffsets[shape.cpus - 1]! + 8 * slotsPerChunk;
   const descriptorsOffset = nextInPage(endOfLeaves, DESCRIPTORS_WITHIN_PAGE);
   const itemsOffset = nextInPage(descriptorsOffset + DESCRIPTOR_BYTES * slotsPerChunk, ITEMS_WITHIN_PAGE);
-  const usedBytes = itemsOffset + slotsPerChunk * itemLines * CACHE_LINE;
+  // Roots by themselves: a scan over many counters reads these lines alone, one after the other.
+  const rootsOffset = itemsOffset + slotsPerChunk * itemLines * CACHE_LINE;
+  const usedBytes = rootsOffset + slotsPerChunk * CACHE_LINE;
   const chunkBytes = alignUp(usedBytes, WASM_PAGE);
   const most = Math.floor((MAX_ARENA_BYTES - firstChunk) / chunkBytes) * slotsPerChunk;
   if (capacity !== undefined && capacity > most) {
@@ -198,6 +202,7 @@ export function layoutWith(
     leafOffsets,
     descriptorsOffset,
     itemsOffset,
+    rootsOffset,
     itemLines,
     leafOffsetEntries,
     bytesPerCounter: Math.ceil(usedBytes / slotsPerChunk),
@@ -217,12 +222,11 @@ export function slotAddresses(layout: ArenaLayout, slot: number): SlotAddresses 
   const chunk = Math.floor(slot / layout.slotsPerChunk);
   const within = slot % layout.slotsPerChunk;
   const base = layout.firstChunk + chunk * layout.chunkBytes;
-  const items = base + layout.itemsOffset + within * layout.itemLines * CACHE_LINE;
   return {
     descriptor: base + layout.descriptorsOffset + within * DESCRIPTOR_BYTES,
     leaf: base + 8 * within,
-    items,
-    root: items + (layout.itemLines - 1) * CACHE_LINE,
+    items: base + layout.itemsOffset + within * layout.itemLines * CACHE_LINE,
+    root: base + layout.rootsOffset + within * CACHE_LINE,
   };
 }
 

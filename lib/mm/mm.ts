@@ -35,7 +35,8 @@ export interface MmLeaks {
  * The four trees are made together: their leaves share a cache line per CPU, their roots another one, so a scan over many
  * mms touches one line each.
  *
- * Reads are clamped at 0, counter by counter, since concurrent updates can make a sum negative for a moment.
+ * Reads are clamped at 0, counter by counter, since concurrent updates can make a sum negative for a moment. They throw a
+ * `PercpuError` `ERR_DESTROYED` after `destroy()`, and a RangeError `ERR_OUT_OF_RANGE` where the result is no safe integer.
  */
 export class Mm implements OomMemory {
   // First what the approximate reads need, taken out of the trees, in a few cache lines: a scan over many mms reads these

@@ -61,9 +61,24 @@ export function approximateBadness(task: OomTask, adjUnit: number): number {
 /** @returns where the precise badness of an eligible `task` must lie, in pages, without any precise sum. */
 export function badnessBounds(task: OomTask, adjUnit: number): PageBounds {
   const mm = requireMemory(task);
-  const rss = requireBounds(mm.rssBounds(), task.pid, 'rssBounds()');
-  const swap = requireBounds(mm.swap(), task.pid, 'swap()');
-  const known = knownPages(task, mm, adjUnit);
+  const rss = mm.rssBounds();
+  const swap = mm.swap();
+  const tables = mm.pageTablePages();
+  // One look for what is nearly always so: this runs for every task of a scan.
+  const isSound =
+    Number.isSafeInteger(rss?.min) &&
+    Number.isSafeInteger(rss.max) &&
+    Number.isSafeInteger(swap?.min) &&
+    Number.isSafeInteger(swap.max) &&
+    Number.isSafeInteger(tables) &&
+    rss.min <= rss.max &&
+    swap.min <= swap.max;
+  if (!isSound) {
+    requireBounds(rss, task.pid, 'rssBounds()');
+    requireBounds(swap, task.pid, 'swap()');
+    requirePages(tables, task.pid, 'pageTablePages()');
+  }
+  const known = tables + (task.oomScoreAdj ?? 0) * adjUnit;
   return {
     min: requirePages(rss.min + swap.min + known, task.pid, 'badness'),
     max: requirePages(rss.max + swap.max + known, task.pid, 'badness'),

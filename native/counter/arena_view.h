@@ -79,7 +79,8 @@ class ArenaView {
   size_t bytes() const { return bytes_; }
   const TreeShape& shape() const { return shape_; }
   const Level& level_below_root(uint32_t index) const { return levels_below_root_[index]; }
-  uint32_t item_lines() const { return shape_.items > 0 ? shape_.items : 1; }
+  // Items of a counter below the root.
+  uint32_t item_lines() const { return shape_.items > 0 ? shape_.items - 1 : 0; }
 
   // Any CPU number has a leaf; those beyond the shape share one with a lower number.
   uint32_t leaf_index(uint32_t cpu) const { return cpu & leaf_offset_mask_; }

@@ -17,7 +17,7 @@ function rangesOf(layout: ArenaLayout, slot: number): [start: number, end: numbe
     [descriptor, descriptor + DESCRIPTOR_BYTES],
     ...[...layout.leafOffsets].map((offset) => [leaf + offset, leaf + offset + 8] as [number, number]),
     [items, items + layout.itemLines * CACHE_LINE],
-    [root, root + 16],
+    [root, root + CACHE_LINE],
   ];
 }
 
@@ -40,13 +40,9 @@ describe.each([
 
   it('keeps slots apart, aligned, and within the memory', () => {
     const ranges = [...new Set(slots)].flatMap((slot) => {
-      // The root is the last of the items' lines, and at least that line.
-      const [descriptor, ...others] = rangesOf(layout, slot);
-      const root = others.pop()!;
-      const items = others.at(-1)!;
-      expect(root[0] >= items[0] && root[1] <= items[1]).toBe(true);
-      expect([items[0] % CACHE_LINE, root[0] % CACHE_LINE, descriptor![0] % DESCRIPTOR_BYTES]).toEqual([0, 0, 0]);
-      return [descriptor!, ...others];
+      const { descriptor, items, root } = slotAddresses(layout, slot);
+      expect([items % CACHE_LINE, root % CACHE_LINE, descriptor % DESCRIPTOR_BYTES]).toEqual([0, 0, 0]);
+      return rangesOf(layout, slot).filter(([start, next]) => start < next);
     });
     ranges.sort((a, b) => a[0] - b[0]);
     let end = layout.firstChunk;

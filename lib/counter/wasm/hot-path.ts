@@ -200,10 +200,10 @@ export function set(descriptor: usize, value: f64): void {
 export function clear(descriptor: usize, itemLines: u32): void {
   const leaf = <usize>load<u32>(descriptor, LEAF);
   const end = <usize>cpus << 2;
-  for (let at: usize = 0; at < end; at += 4) atomic.store<i64>(leaf + <usize>load<u32>(at, LEAF_OFFSETS), 0);
+  for (let at: usize = 0; at < end; at += 4) store<i64>(leaf + <usize>load<u32>(at, LEAF_OFFSETS), 0);
   const items = <usize>load<u32>(descriptor, ITEMS);
-  for (let line: u32 = 0; line < itemLines; line++) atomic.store<i64>(items + (line << 6), 0);
+  for (let line: u32 = 0; line < itemLines; line++) store<i64>(items + (line << 6), 0);
   const root = <usize>load<u32>(descriptor, ROOT);
-  atomic.store<i64>(root, 0);
+  store<i64>(root, 0);
   atomic.store<i64>(root, 0, BIAS_OF_ROOT);
 }
