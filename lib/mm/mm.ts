@@ -223,6 +223,7 @@ function notACounter(kind: unknown): Error {
 
 /** @returns `pages`, 0 where negative. Nearly never, so a branch costs less than `Math.max`, which looks at the sign of 0. */
 function clamp(pages: number): number {
+  // biome-ignore lint/complexity/useMathMinMax: the branch is the point, see above.
   return pages < 0 ? 0 : pages;
 }
 
