@@ -123,7 +123,7 @@ export class Mm implements OomMemory {
     const file = engine.approximateSum(this.#fileDescriptor, this.#fileGeneration);
     const anon = engine.approximateSum(this.#anonDescriptor, this.#anonGeneration);
     const shmem = engine.approximateSum(this.#shmemDescriptor, this.#shmemGeneration);
-    return requireSafePages(clamp(file) + clamp(anon) + clamp(shmem));
+    return requireSafePages(Math.max(0, file) + Math.max(0, anon) + Math.max(0, shmem));
   }
 
   /** Precise resident set in pages. O(CPUs). */
@@ -141,15 +141,15 @@ export class Mm implements OomMemory {
     const anon = engine.approximateSum(this.#anonDescriptor, this.#anonGeneration);
     const shmem = engine.approximateSum(this.#shmemDescriptor, this.#shmemGeneration);
     return {
-      min: clamp(file) + clamp(anon) + clamp(shmem),
-      max: requireSafePages(clamp(file + slack) + clamp(anon + slack) + clamp(shmem + slack)),
+      min: Math.max(0, file) + Math.max(0, anon) + Math.max(0, shmem),
+      max: requireSafePages(Math.max(0, file + slack) + Math.max(0, anon + slack) + Math.max(0, shmem + slack)),
     };
   }
 
   /** Where `swapSum()` is, in swap entries. O(1). */
   swap(): Bounds {
     const swap = this.#engine.approximateSum(this.#swapDescriptor, this.#swapGeneration);
-    return { min: clamp(swap), max: requireSafePages(clamp(swap + this.#slack)) };
+    return { min: Math.max(0, swap), max: requireSafePages(Math.max(0, swap + this.#slack)) };
   }
 
   /** Precise swap entries. O(CPUs). */
@@ -219,12 +219,6 @@ export class Mm implements OomMemory {
 function notACounter(kind: unknown): Error {
   if (typeof kind !== 'string') return invalidArgType('kind', 'a string', kind);
   return outOfRange('kind', `one of ${MM_COUNTERS.map((name) => `'${name}'`).join(', ')}`, kind);
-}
-
-/** @returns `pages`, 0 where negative. Nearly never, so a branch costs less than `Math.max`, which looks at the sign of 0. */
-function clamp(pages: number): number {
-  // biome-ignore lint/complexity/useMathMinMax: the branch is the point, see above.
-  return pages < 0 ? 0 : pages;
 }
 
 /** @returns `pages`, when it is a safe integer. @throws RangeError `ERR_OUT_OF_RANGE`. */
