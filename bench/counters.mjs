@@ -1,7 +1,6 @@
 // What counting costs, as ratios of things measured in the same run.
-// Usage: npm run bench:counters -- [--rounds N] [--json]
-import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { environmentLine, readCommandLine, showProgress, wholeNumber } from './command-line.mjs';
 import { environment, medianRatio, runVariants } from './run-variants.mjs';
 import { median } from './sampling.mjs';
 
@@ -25,18 +24,13 @@ const COMPARISONS = [
 
 const PRECISE_SUM = { what: 'preciseSum() at 256 CPUs, ns per leaf', of: 'precise-sum-256', leaves: 256, target: 2 };
 
-const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '7' }, json: { type: 'boolean', default: false } },
-});
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) {
-  process.stderr.write('--rounds takes a whole number from 1\n');
-  process.exit(2);
-}
+const { rounds, json } = readCommandLine('bench:counters', 'What counting costs, in ratios of one run.', [
+  ['--rounds <N>', 'fresh processes per figure, whose median counts', wholeNumber(), 7],
+]);
 
 const names = [...new Set([...COMPARISONS.flatMap(({ of, to }) => [of, to]), PRECISE_SUM.of])];
 const times = await runVariants(names, rounds, (done, all) => {
-  if (process.stderr.isTTY) process.stderr.write(done < all ? `\r${done} of ${all} processes` : '\r\x1b[K');
+  showProgress(done < all ? `${done} of ${all} processes` : '');
 });
 
 const rows = [
@@ -54,13 +48,10 @@ const rows = [
   },
 ];
 
-if (values.json) {
+if (json) {
   console.log(JSON.stringify({ environment: environment(), rounds, rows, nanosecondsPerOperation: times }, null, 2));
 } else {
-  const { cpu, cpus, kernel, node, v8 } = environment();
-  console.log(
-    `${cpu}, ${cpus} CPUs; ${kernel}; Node ${node} (V8 ${v8}); medians of ${rounds} rounds of fresh processes`,
-  );
+  console.log(`${environmentLine()}; medians of ${rounds} rounds of fresh processes`);
   const table = new Table({ head: ['what', 'measured', 'target', 'ns'], style: { head: [], border: [] } });
   for (const { what, result, target, nanoseconds } of rows) {
     const goal = target === undefined ? '' : `<= ${target}  ${result <= target ? 'reached' : 'missed'}`;

@@ -1,9 +1,5 @@
 // Choosing the task to kill: how often each strategy is wrong, what it costs in time, and what an mm costs.
-// Usage: npm run bench:oom -- [--rounds N] [--seed N] [--quick] [--json]
-//   --rounds N   fresh processes per latency and cost figure, whose median counts; default 3
-//   --quick      one round, no 100,000 tasks, fewer populations
-import { parseArgs } from 'node:util';
-import { environmentLine, showProgress, wholeNumber } from './command-line.mjs';
+import { environmentLine, readCommandLine, showProgress, wholeNumber } from './command-line.mjs';
 import { inFreshProcess } from './fresh-process.mjs';
 import { costTable, latencyTable, victimTable } from './oom/tables.mjs';
 import { environment, medianRatio } from './run-variants.mjs';
@@ -12,17 +8,14 @@ import { median } from './sampling.mjs';
 const POPULATIONS = ['giant', 'mix', 'alike'];
 const MMS = 10_000;
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-    json: { type: 'boolean', default: false },
-    quick: { type: 'boolean', default: false },
-  },
-});
-const { quick } = options;
-const rounds = wholeNumber(options.rounds ?? (quick ? '1' : '3'), 'rounds');
-const seed = wholeNumber(options.seed, 'seed', 0);
+const DESCRIPTION = 'Choosing the task to kill: wrong victims, time per selection, and what an mm costs.';
+const options = readCommandLine('bench:oom', DESCRIPTION, [
+  ['--rounds <N>', 'fresh processes per figure, whose median counts (default: 3)', wholeNumber()],
+  ['--seed <N>', 'of the populations', wholeNumber(0), 1],
+  ['--quick', 'one round, fewer populations, no 100,000 tasks'],
+]);
+const { quick, seed } = options;
+const rounds = options.rounds ?? (quick ? 1 : 3);
 const sizes = quick ? [40, 1_000, 10_000] : [40, 1_000, 10_000, 100_000];
 
 const measure = (name, argument) => inFreshProcess(new URL(`oom/${name}.mjs`, import.meta.url), argument);

@@ -1,14 +1,9 @@
 // How far fast reads of a process's RSS are off: the flat per-CPU counter, the scheme before it, and the counter tree, in
 // one run over the same events; and the published figures beside.
-// Usage: npm run bench:rss -- [--seed N] [--json] [--svg FILE] [--write-docs] [--quick]
-//   --svg FILE     also draws worst error against CPUs
-//   --write-docs   the same, into docs/rss-error.svg
-//   --quick        leaves out the sweep over numbers of CPUs
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { environmentLine, showProgress, wholeNumber } from './command-line.mjs';
+import { environmentLine, readCommandLine, showProgress, wholeNumber } from './command-line.mjs';
 import { replay, THREADS } from './rss/replay.mjs';
 import { machineTable, sweepTable, timeTable } from './rss/tables.mjs';
 import { environment } from './run-variants.mjs';
@@ -17,17 +12,16 @@ const MACHINES = [256, 384];
 const SWEEP = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];
 const DOCS_PLOT = fileURLToPath(new URL('../docs/rss-error.svg', import.meta.url));
 
-const { values: options } = parseArgs({
-  options: {
-    seed: { type: 'string', default: '1' },
-    json: { type: 'boolean', default: false },
-    svg: { type: 'string' },
-    'write-docs': { type: 'boolean', default: false },
-    quick: { type: 'boolean', default: false },
-  },
-});
-const seed = wholeNumber(options.seed, 'seed', 0);
-const plots = [options.svg, options['write-docs'] && DOCS_PLOT].filter(Boolean);
+const DESCRIPTION =
+  'How far fast reads of an RSS are off on many CPUs: flat counters, the scheme before them, the tree.';
+const options = readCommandLine('bench:rss', DESCRIPTION, [
+  ['--seed <N>', 'of the simulated program', wholeNumber(0), 1],
+  ['--svg <FILE>', 'also draw the worst error against CPUs'],
+  ['--write-docs', 'the same, into docs/rss-error.svg'],
+  ['--quick', 'leave out the sweep over numbers of CPUs'],
+]);
+const { seed } = options;
+const plots = [options.svg, options.writeDocs && DOCS_PLOT].filter(Boolean);
 
 const machines = MACHINES.map((cpus) => {
   showProgress(`${cpus} CPUs`);
