@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "counter/arena_view.h"
+#include "percpu/pause.h"
 
 namespace percpu {
 
@@ -68,11 +69,13 @@ class CounterTree {
   // Adds on a CPU's leaf; any CPU number will do.
   void Add(uint32_t cpu, int64_t delta) {
     const uint32_t index = arena_.leaf_index(cpu);
+    PERCPU_PAUSE(kCpuKnown);
     const int64_t before = FetchAddRelaxed(Leaf(index), delta);
     const int64_t after = WrappingAdd(before, delta);
     // Below batch, no bit from batch upwards differs: nothing is carried.
     if (static_cast<uint64_t>(before ^ after) < batch_) [[likely]]
       return;
+    PERCPU_PAUSE(kLeafAdded);
     CarryUp(index, CarryOf(before, after, batch_));
   }
 
@@ -88,6 +91,7 @@ class CounterTree {
   void Set(int64_t value) {
     const int64_t bias =
         static_cast<int64_t>(static_cast<uint64_t>(value) - static_cast<uint64_t>(SumOfLeaves()));
+    PERCPU_PAUSE(kLeavesSummed);
     __atomic_store_n(root_ + 1, bias, __ATOMIC_RELAXED);
   }
 
@@ -107,6 +111,7 @@ class CounterTree {
   // at the count after that.
   [[nodiscard]] bool Pin(uint32_t generation) {
     __atomic_fetch_add(&descriptor_->pins, 1, __ATOMIC_SEQ_CST);
+    PERCPU_PAUSE(kPinCounted);
     if (__atomic_load_n(&descriptor_->generation, __ATOMIC_SEQ_CST) == generation) return true;
     Unpin();
     return false;
@@ -132,6 +137,7 @@ class CounterTree {
       const int64_t before = FetchAddRelaxed(item, carry);
       carry = CarryOf(before, WrappingAdd(before, carry), step);
       if (carry == 0) return;
+      PERCPU_PAUSE(kItemAdded);
     }
     FetchAddRelaxed(root_, carry);
   }

@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "cpu/affinity.h"
+#include "percpu/pause.h"
 
 namespace percpu {
 
@@ -93,6 +94,7 @@ void PinnedThreads::Coordinate() {
   uint32_t created = 0;
   for (; created < threads_ && !stopped(); created++) {
     const int error = CreateThread(&handles_[created].handle, RunThread, &handles_[created]);
+    PERCPU_PAUSE(kThreadCreated);
     if (error == 0) continue;
     Fail(error, "pthread_create", results_[created].cpu);
     break;
@@ -124,6 +126,7 @@ void* PinnedThreads::RunThread(void* thread) {
 
 // Waits until every thread is pinned. Returns false where the run is not to begin.
 bool PinnedThreads::WaitForStart(uint32_t number, int error) {
+  PERCPU_PAUSE(kThreadPinned);
   pthread_mutex_lock(&mutex_);
   if (error != 0 && failure_.error == 0) failure_ = {error, "sched_setaffinity", results_[number].cpu};
   // Modulo 2^32: below zero until the coordinator has added how many it made.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "percpu/pause.h"
 #include "percpu/rseq.h"
 
 namespace percpu {
@@ -27,7 +28,7 @@ inline constexpr bool kHasRseqAdd = true;
       "movq %%rax, %[rseq_cs]\n"
       "2:\n"
       "cmpl %[cpu], %[cpu_id]\n"
-      "jne %l[moved]\n"
+      "jne %l[moved]\n" PERCPU_RSEQ_PAUSE
       "addq %[delta], %[word]\n"
       "3:\n"
       // The signature stands before the handler, as the operand of an instruction that is never executed
@@ -35,7 +36,7 @@ inline constexpr bool kHasRseqAdd = true;
       ".pushsection __rseq_abort, \"ax\"\n"
       ".byte 0x0f, 0xb9, 0x3d\n"
       ".long %c[signature]\n"
-      "4:\n"
+      "4:\n" PERCPU_RSEQ_ABORTED
       "jmp %l[moved]\n"
       ".popsection\n"
       :

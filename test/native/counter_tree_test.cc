@@ -4,40 +4,11 @@
 #include <initializer_list>
 
 #include "check.h"
+#include "random.h"
+#include "slack.h"
 #include "test_arena.h"
 
 namespace {
-
-// A generator that is the same everywhere, so that a failing seed can be tried again.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t Next() {
-    state_ += 0x9e3779b97f4a7c15;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-
- private:
-  uint64_t state_;
-};
-
-// What a tree holds back at most: approximate <= precise <= approximate + slack.
-int64_t Slack(uint32_t cpus, int64_t batch) {
-  const percpu::TreeShape shape = percpu::MakeTreeShape(cpus);
-  if (shape.levels == 0) return 0;
-  int64_t slack = cpus * (batch - 1);
-  int64_t items = int64_t{1} << shape.order;
-  int64_t step = batch;
-  for (uint32_t level = 0; level + 1 < shape.levels; level++) {
-    items >>= shape.arity_orders[level];
-    slack += items * ((step << shape.arity_orders[level]) - step);
-    step <<= shape.arity_orders[level];
-  }
-  return slack;
-}
 
 void RandomAddsStayWithinBounds(uint32_t cpus, uint32_t batch, uint64_t seed) {
   TestArena arena(cpus, batch);
