@@ -27,3 +27,13 @@ export {
   selectVictim,
   type VictimSelection,
 } from './oom/select-victim.js';
+export { type RssAccounting, rssAccounting } from './proc/accounting.js';
+export type { AccountingModel } from './proc/accounting-model.js';
+export {
+  type PredictVictimOptions,
+  predictVictim,
+  type RankedProcess,
+  type VictimPrediction,
+} from './proc/predict-victim.js';
+export { type RssReading, readRss, rss } from './proc/rss.js';
+export { RssScanner, type RssScannerOptions, scanRss } from './proc/rss-scanner.js';

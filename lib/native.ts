@@ -37,6 +37,37 @@ export interface NativeAddon {
     stop: Int32Array,
     done: (errno: number, syscall: string, failedCpu: number, threads: Float64Array) => void,
   ): number;
+  /** Resident set of this process in pages, from a file of /proc that stays open, or a negated errno. */
+  ownResidentPages(): number;
+  /**
+   * Reads one process into `row` (192 bytes); `pid` 0 is the calling one.
+   *
+   * @param want bits: lib/proc/process-files.ts.
+   * @param failed one word: which file failed, by its number in `FILES`; one more is the root itself.
+   * @returns 0, or a negated errno.
+   */
+  readProcess(root: string, pid: number, want: number, row: Uint8Array, failed: Int32Array): number;
+  /** A scanner that keeps so many files open between scans, until it is closed or collected; undefined without memory. */
+  openScanner(root: string, maxOpenFiles: number): object | undefined;
+  /**
+   * Reads processes on libuv's thread pool; 0, or a negated errno, and then `done` is not called: EBUSY while a scan of this
+   * scanner is running, EBADF after it was closed.
+   *
+   * @param pids every process without it.
+   * @param stop one word: the scan ends soon, with ECANCELED, once it is not 0.
+   * @param done gets 0 or an errno, rows of 192 bytes, how many, and the files now held open.
+   */
+  scanProcesses(
+    scanner: object,
+    pids: Uint32Array | undefined,
+    want: number,
+    stop: Int32Array,
+    done: (errno: number, rows: ArrayBuffer, count: number, openFiles: number) => void,
+  ): number;
+  /** Idempotent; a scan under way is stopped. */
+  closeScanner(scanner: object): void;
+  /** What a short-lived child saw of its own RSS, as native/proc/accounting_probe.h lists it, or a negated errno. */
+  probeAccounting(touchCpu: number, readCpu: number, batchPages: number): Float64Array | number;
   /** The C++ engine, one operation a call: for tests that hold all engines against each other. */
   counterAdd(words: Int32Array, descriptor: number, generation: number, cpu: number, delta: number): number;
   counterSum(words: Int32Array, descriptor: number, precise: 0 | 1): bigint;

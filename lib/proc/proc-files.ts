@@ -7,6 +7,7 @@ export interface ProcStat {
   state: string;
   /** The kernel's own thread (PF_KTHREAD): it has no memory. */
   kernelThread: boolean;
+  threads: number;
   /** When it started, in clock ticks after boot; with `pid` it names a process for good. */
   startTicks: number;
   /** Resident set in pages, as the kernel's fast and approximate read has it. */
@@ -28,6 +29,7 @@ const PF_KTHREAD = 0x0020_0000;
 /** The fields after the name begin with field 3, the state. */
 const FIRST_FIELD = 3;
 const FLAGS = 9 - FIRST_FIELD;
+const NUM_THREADS = 20 - FIRST_FIELD;
 const START_TIME = 22 - FIRST_FIELD;
 const RSS = 24 - FIRST_FIELD;
 
@@ -51,12 +53,14 @@ export function parseStat(text: string): ProcStat | undefined {
   const pid = parseCount(text.slice(0, open).trimEnd());
   const [state = ''] = fields;
   const flags = parseCount(fields[FLAGS]);
+  const threads = parseCount(fields[NUM_THREADS]);
   const startTicks = parseCount(fields[START_TIME]);
   const rssPages = parseCount(fields[RSS]);
-  if (pid === undefined || flags === undefined || startTicks === undefined || rssPages === undefined) return undefined;
+  if (pid === undefined || flags === undefined || threads === undefined) return undefined;
+  if (startTicks === undefined || rssPages === undefined) return undefined;
   if (!/^[A-Za-z]$/.test(state)) return undefined;
   const kernelThread = (flags & PF_KTHREAD) !== 0;
-  return { pid, name: text.slice(open + 1, close), state, kernelThread, startTicks, rssPages };
+  return { pid, name: text.slice(open + 1, close), state, kernelThread, threads, startTicks, rssPages };
 }
 
 /**
@@ -69,4 +73,50 @@ export function parseStatm(text: string): ProcStatm | undefined {
   const [sizePages, residentPages, sharedPages] = fields.map(parseCount);
   if (sizePages === undefined || residentPages === undefined || sharedPages === undefined) return undefined;
   return { sizePages, residentPages, sharedPages };
+}
+
+/** What this package needs of /proc/PID/status, in KiB; 0 for a line that is not there, as in zombies and kernel threads. */
+export interface ProcStatus {
+  anonKiB: number;
+  fileKiB: number;
+  shmemKiB: number;
+  swapKiB: number;
+  pageTableKiB: number;
+}
+
+/** The figure of one `Name:  123 kB` line: 0 where there is none, undefined where it is cut off or something else. */
+function parseKiBLine(text: string, name: string): number | undefined {
+  const at = text.startsWith(`${name}:`) ? 0 : text.indexOf(`\n${name}:`) + 1;
+  if (at === 0 && !text.startsWith(`${name}:`)) return 0;
+  const line = /^[ \t]*(\d+) kB\n/.exec(text.slice(at + name.length + 1, at + name.length + 64));
+  return parseCount(line?.[1]);
+}
+
+/**
+ * @param text the content of /proc/PID/status; proc_pid_status(5).
+ * @returns undefined when one of the lines is cut off or holds no figure.
+ */
+export function parseStatus(text: string): ProcStatus | undefined {
+  const anonKiB = parseKiBLine(text, 'RssAnon');
+  const fileKiB = parseKiBLine(text, 'RssFile');
+  const shmemKiB = parseKiBLine(text, 'RssShmem');
+  const swapKiB = parseKiBLine(text, 'VmSwap');
+  const pageTableKiB = parseKiBLine(text, 'VmPTE');
+  if (anonKiB === undefined || fileKiB === undefined || shmemKiB === undefined) return undefined;
+  if (swapKiB === undefined || pageTableKiB === undefined) return undefined;
+  return { anonKiB, fileKiB, shmemKiB, swapKiB, pageTableKiB };
+}
+
+/**
+ * @param text the beginning of /proc/PID/smaps_rollup; proc_pid_smaps(5).
+ * @returns the resident set in KiB, summed up over the page tables; undefined where the line is not there or cut off.
+ */
+export function parseRollup(text: string): number | undefined {
+  return text.includes('\nRss:') || text.startsWith('Rss:') ? parseKiBLine(text, 'Rss') : undefined;
+}
+
+/** @returns the integer that is all of a file such as /proc/PID/oom_score_adj; undefined where that holds something else. */
+export function parseInteger(text: string): number | undefined {
+  const line = text.endsWith('\n') ? text.slice(0, -1) : text;
+  return /^-?\d{1,15}$/.test(line) ? Number(line) : undefined;
 }

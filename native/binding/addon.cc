@@ -62,6 +62,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   }
   ExportCounter(env, exports);
   ExportCpu(env, exports);
+  ExportProc(env, exports);
   ExportRun(env, exports);
   return exports;
 }

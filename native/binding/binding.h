@@ -18,6 +18,7 @@ namespace percpu {
 
 void ExportCounter(napi_env env, napi_value exports);
 void ExportCpu(napi_env env, napi_value exports);
+void ExportProc(napi_env env, napi_value exports);
 void ExportRun(napi_env env, napi_value exports);
 
 using Method = Napi::Value (*)(const Napi::CallbackInfo& info);

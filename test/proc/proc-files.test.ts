@@ -23,6 +23,7 @@ describe('parseStat', () => {
       name: 'cat',
       state: 'S',
       kernelThread: false,
+      threads: 1,
       startTicks: 395558,
       rssPages: 410,
     });

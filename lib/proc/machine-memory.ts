@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
+
+/** What the machine behind a proc tree can hold, in bytes. */
+export interface MachineMemory {
+  ramBytes: number;
+  swapBytes: number;
+  /** Whether the kernel swaps anonymous memory at all; proc_sys_vm(5). */
+  swappiness: number;
+}
+
+const USUAL_SWAPPINESS = 60;
+
+function readOptional(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * @param root a proc tree. Where it has no `meminfo`, as a captured one may, RAM is this machine's.
+ * Source: proc_meminfo(5).
+ */
+export function machineMemory(root: string): MachineMemory {
+  const meminfo = readOptional(`${root}/meminfo`);
+  const bytes = (name: string) => {
+    const [, kib] = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(meminfo) ?? [];
+    return kib === undefined ? undefined : Number(kib) * 1024;
+  };
+  const swappiness = readOptional(`${root}/sys/vm/swappiness`).trim();
+  return {
+    ramBytes: bytes('MemTotal') ?? totalmem(),
+    swapBytes: bytes('SwapTotal') ?? 0,
+    swappiness: /^\d+$/.test(swappiness) ? Number(swappiness) : USUAL_SWAPPINESS,
+  };
+}

@@ -1,0 +1,126 @@
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { invalidArgType } from '../errors.js';
+import { native } from '../native.js';
+import { pageBytes } from '../page-bytes.js';
+import { machineAccounting, machineCpus } from './accounting.js';
+import { type Accounting, type CpuCounts, flatBatch } from './accounting-model.js';
+import { interpretFigures } from './accounting-observations.js';
+import { noProcError } from './proc-errors.js';
+import { type ProcessFiles, Want } from './process-files.js';
+import type { ProcReader } from './reader.js';
+import { nativeReader } from './reader-native.js';
+import { listPids, tsReader } from './reader-ts.js';
+
+/** The proc tree of this machine. */
+export const DEFAULT_ROOT = '/proc';
+
+/** A directory like /proc, and what its figures mean. */
+export interface ProcTree {
+  root: string;
+  reader: ProcReader;
+  /** Bytes of a page: what stat and statm count in. */
+  pageBytes: number;
+  cpus: CpuCounts;
+  accounting: Accounting;
+}
+
+/** The addon where it is there, else TypeScript. */
+export const procReader: ProcReader = native.addon ? nativeReader(native.addon) : tsReader;
+
+/** Processes of another tree that are asked how their figures agree. */
+const SAMPLED_PROCESSES = 16;
+
+/** Online CPUs by the `cpuN` lines of the tree's own stat file; proc_stat(5). */
+function onlineCpusOf(root: string): number | undefined {
+  try {
+    const lines = readFileSync(`${root}/stat`, 'latin1').match(/^cpu\d+ /gm);
+    return lines?.length;
+  } catch {
+    return undefined;
+  }
+}
+
+function sampleRows(reader: ProcReader, root: string, pids: readonly number[]): ProcessFiles[] {
+  const rows: ProcessFiles[] = [];
+  for (const pid of pids) {
+    if (rows.length === SAMPLED_PROCESSES) break;
+    try {
+      const row = reader.readOne(root, pid, Want.ROLLUP);
+      if (row.rollupKiB !== null && row.residentPages > 0) rows.push(row);
+    } catch {
+      // Gone, or of no use here.
+    }
+  }
+  return rows;
+}
+
+/**
+ * What a tree's figures mean: of another machine, or captured, they speak for themselves where enough of them can be
+ * read; else they are taken for this machine's.
+ */
+function foreignAccounting(reader: ProcReader, root: string, pids: readonly number[], cpus: CpuCounts, bytes: number) {
+  const figures = sampleRows(reader, root, pids).map(({ statRssPages, residentPages, rollupKiB }) => ({
+    stat: statRssPages,
+    statm: residentPages,
+    rollup: (rollupKiB! * 1024) / bytes,
+  }));
+  const seen = figures.length > 0 ? interpretFigures(figures, cpus.online) : undefined;
+  if (seen) return seen;
+  const machine = machineAccounting();
+  return machine.model === 'flat-percpu' ? { ...machine, batch: flatBatch(cpus.online) } : machine;
+}
+
+/** Two names of one directory have the same device and inode: /host/proc may well be this machine's. */
+function isDefaultRoot(root: string): boolean {
+  if (root === DEFAULT_ROOT) return true;
+  try {
+    const [a, b] = [statSync(root), statSync(DEFAULT_ROOT)];
+    return a.dev === b.dev && a.ino === b.ino;
+  } catch {
+    return false;
+  }
+}
+
+/** CPUs may come online: how long their number is believed. */
+const CPUS_BELIEVED_MS = 10_000;
+
+let machineTree: ProcTree | undefined;
+let countedAt = 0;
+
+/** This machine's tree, which `readRss()` wants some 100,000 times a second. */
+function openMachineTree(): ProcTree {
+  const now = performance.now();
+  if (machineTree && now - countedAt < CPUS_BELIEVED_MS) return machineTree;
+  countedAt = now;
+  machineTree = {
+    root: DEFAULT_ROOT,
+    reader: procReader,
+    pageBytes: pageBytes(),
+    cpus: machineCpus(),
+    accounting: machineAccounting(),
+  };
+  return machineTree;
+}
+
+/**
+ * @param root undefined for this machine's own.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`; PercpuError `ERR_UNSUPPORTED_PLATFORM` without `root` away from Linux, the
+ *   system's own for a root that cannot be listed.
+ */
+export function openTree(root: string | undefined): ProcTree {
+  if (root === undefined) {
+    if (process.platform !== 'linux') throw noProcError();
+    return openMachineTree();
+  }
+  if (typeof root !== 'string') throw invalidArgType('options.root', 'a string', root);
+  const path = resolve(root);
+  if (isDefaultRoot(path)) return { ...openMachineTree(), root: path };
+  const pids = listPids(path);
+  const machine = machineCpus();
+  const online = onlineCpusOf(path) ?? machine.online;
+  const cpus = { online, possible: Math.max(online, machine.possible) };
+  const bytes = pageBytes();
+  const accounting = foreignAccounting(procReader, path, pids, cpus, bytes);
+  return { root: path, reader: procReader, pageBytes: bytes, cpus, accounting };
+}

@@ -1,0 +1,44 @@
+/**
+ * What the files of one process say, in the kernel's own units: what both readers, the addon's and the one in
+ * TypeScript, give. Nothing is converted or judged here.
+ */
+export interface ProcessFiles {
+  pid: number;
+  /** The command name (`comm`): any characters, parentheses and newlines included; bytes that are no UTF-8 are U+FFFD. */
+  name: string;
+  /** One letter, such as `R`, `S` or `Z`. */
+  state: string;
+  /** The kernel's own thread (PF_KTHREAD): it has no memory. */
+  kernelThread: boolean;
+  threads: number;
+  /** When it started, in clock ticks after boot; with `pid` it names a process for good. */
+  startTicks: number;
+  /** /proc/PID/stat field 24: the resident set in pages, as the kernel's fast read has it. */
+  statRssPages: number;
+  /** /proc/PID/statm field 2: the resident set in pages. */
+  residentPages: number;
+  /** `RssAnon`, `RssFile`, `RssShmem`, `VmSwap` and `VmPTE` of /proc/PID/status; 0 where there is no such line. */
+  anonKiB: number;
+  fileKiB: number;
+  shmemKiB: number;
+  swapKiB: number;
+  pageTableKiB: number;
+  /** `Rss` of /proc/PID/smaps_rollup, the sum over the page tables; null where it was not asked for or is not to be had. */
+  rollupKiB: number | null;
+  /** /proc/PID/oom_score_adj and oom_score; 0 where they were not asked for. */
+  oomScoreAdj: number;
+  oomScore: number;
+}
+
+/** Which files are read besides stat, statm and status: a set of bits. */
+export const Want = {
+  /** smaps_rollup: the precise sum over all page tables, the dearest file of all. */
+  ROLLUP: 1,
+  /** oom_score_adj and oom_score. */
+  OOM: 2,
+} as const;
+
+/** The files of a process, in the order in which they are read. */
+export const FILES = ['stat', 'statm', 'status', 'smaps_rollup', 'oom_score_adj', 'oom_score'] as const;
+
+export type ProcessFile = (typeof FILES)[number];

@@ -1,0 +1,70 @@
+import { abortError } from '../errors.js';
+import type { NativeAddon } from '../native.js';
+import { NativeRows, ROW_BYTES } from './native-row.js';
+import { errnoName, noProcError, processError, rootError } from './proc-errors.js';
+import { FILES, type ProcessFiles } from './process-files.js';
+import type { ProcReader, Scanner, ScanRequest } from './reader.js';
+
+/** The number of the root itself among the files that can fail. */
+const ROOT = FILES.length;
+
+function nativeRootError(errno: number, root: string): Error {
+  return root === '/proc' ? noProcError() : rootError(errnoName(errno), root);
+}
+
+class NativeScanner implements Scanner {
+  readonly #addon: NativeAddon;
+  readonly #root: string;
+  readonly #scanner: object;
+  /** The running scan ends soon once this is not 0. */
+  #stop = new Int32Array(new SharedArrayBuffer(4));
+  openFiles = 0;
+
+  constructor(addon: NativeAddon, root: string, maxOpenFiles: number) {
+    this.#addon = addon;
+    this.#root = root;
+    const scanner = addon.openScanner(root, maxOpenFiles);
+    if (!scanner) throw new RangeError('out of memory');
+    this.#scanner = scanner;
+  }
+
+  scan({ pids, want, signal }: ScanRequest): Promise<ProcessFiles[]> {
+    const stop = new Int32Array(new SharedArrayBuffer(4));
+    this.#stop = stop;
+    return new Promise((resolve, reject) => {
+      const onAbort = () => Atomics.store(stop, 0, 1);
+      const done = (errno: number, buffer: ArrayBuffer, count: number, openFiles: number) => {
+        signal?.removeEventListener('abort', onAbort);
+        this.openFiles = openFiles;
+        if (signal?.aborted) return reject(abortError(signal));
+        if (errno !== 0) return reject(nativeRootError(errno, this.#root));
+        const rows = new NativeRows(buffer);
+        resolve(Array.from({ length: count }, (_, index) => rows.at(index)));
+      };
+      const list = pids && Uint32Array.from(pids);
+      const error = this.#addon.scanProcesses(this.#scanner, list, want, stop, done);
+      if (error !== 0) return reject(nativeRootError(-error, this.#root));
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  close(): void {
+    Atomics.store(this.#stop, 0, 1);
+    this.#addon.closeScanner(this.#scanner);
+  }
+}
+
+/** Reads through the addon: one process on the calling thread, many on libuv's thread pool. */
+export function nativeReader(addon: NativeAddon): ProcReader {
+  const rows = new NativeRows(new ArrayBuffer(ROW_BYTES));
+  const failed = new Int32Array(1);
+  return {
+    readOne(root, pid, want) {
+      const error = addon.readProcess(root, pid === 'self' ? 0 : pid, want, rows.bytes, failed);
+      if (error === 0) return rows.at(0);
+      if (failed[0] === ROOT) throw nativeRootError(-error, root);
+      throw processError(errnoName(-error), root, pid, FILES[failed[0]!]!);
+    },
+    openScanner: (root, maxOpenFiles) => new NativeScanner(addon, root, maxOpenFiles),
+  };
+}

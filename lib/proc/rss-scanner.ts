@@ -1,0 +1,156 @@
+import { readFileSync } from 'node:fs';
+import { abortError, invalidArgType, PercpuError } from '../errors.js';
+import { requireInteger, requireOptions } from '../validate.js';
+import { openTree, type ProcTree } from './proc-tree.js';
+import type { ProcessFiles } from './process-files.js';
+import type { Scanner } from './reader.js';
+import { type RssReading, requirePid, toReading, wantedFor } from './rss.js';
+
+export interface RssScannerOptions {
+  /** A proc tree to read instead of /proc. */
+  root?: string;
+  /** The processes to read, in this order; without them every process, by ascending pid. */
+  pids?: Iterable<number>;
+  /**
+   * Files that may stay open between scans, three per process: 0 … 2^20, default 6,144. Never more than half of what
+   * RLIMIT_NOFILE allows this process.
+   */
+  maxOpenFiles?: number;
+}
+
+const DEFAULT_OPEN_FILES = 6_144;
+const MOST_OPEN_FILES = 2 ** 20;
+const USUAL_LIMIT = 1_024;
+
+/** The soft limit on open files, by /proc/self/limits; proc_pid_limits(5). */
+function openFilesLimit(): number {
+  try {
+    const [, soft] = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
+    return soft === 'unlimited' ? MOST_OPEN_FILES : Number(soft ?? USUAL_LIMIT);
+  } catch {
+    return USUAL_LIMIT;
+  }
+}
+
+function requireSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  throw invalidArgType('signal', 'an AbortSignal', signal);
+}
+
+function requirePids(pids: unknown): number[] | undefined {
+  if (pids === undefined) return undefined;
+  if (typeof pids !== 'object' || pids === null || !(Symbol.iterator in pids)) {
+    throw invalidArgType('options.pids', 'an iterable of numbers', pids);
+  }
+  return Array.from(pids as Iterable<unknown>, (pid, index) => requirePid(pid, `options.pids[${index}]`));
+}
+
+/**
+ * Reads processes again and again, for a monitor. The files of processes seen before stay open, which makes reading them
+ * two to five times cheaper and binds them to their process: a pid that got a new owner is never mistaken for the old one.
+ */
+export class RssScanner {
+  readonly #tree: ProcTree;
+  readonly #pids: number[] | undefined;
+  readonly #scanner: Scanner;
+  /** Settles when the scan before is over. */
+  #last: Promise<unknown> = Promise.resolve();
+  #destroyed = false;
+
+  /**
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ENOENT`, `ENOTDIR` for a root that
+   *   is none; `ERR_UNSUPPORTED_PLATFORM` away from Linux without `root`.
+   */
+  constructor(options?: RssScannerOptions) {
+    const { root, pids, maxOpenFiles = DEFAULT_OPEN_FILES } = requireOptions(options);
+    this.#pids = requirePids(pids);
+    requireInteger(maxOpenFiles, 'options.maxOpenFiles', { min: 0, max: MOST_OPEN_FILES });
+    this.#tree = openTree(root);
+    const bound = Math.min(maxOpenFiles, Math.floor(openFilesLimit() / 2));
+    this.#scanner = this.#tree.reader.openScanner(this.#tree.root, bound);
+  }
+
+  /** Files held open at this moment. */
+  get openFiles(): number {
+    return this.#scanner.openFiles;
+  }
+
+  /**
+   * Reads every process once, off the event loop with the addon. Calls are served one after another.
+   *
+   * @returns one reading per process; those that end meanwhile, that this user may not look at, or whose files make no sense
+   *   are left out.
+   * @throws (rejects) PercpuError `ERR_DESTROYED`; `ABORT_ERR` with the signal's reason as `cause`; `ENOENT`, `ENOTDIR` for a
+   *   root that is gone. TypeError `ERR_INVALID_ARG_TYPE`.
+   */
+  async scan(signal?: AbortSignal): Promise<RssReading[]> {
+    const given = requireSignal(signal);
+    const rows = await this.#scanRows(wantedFor(this.#tree), given);
+    return rows.map((files) => toReading(files, this.#tree));
+  }
+
+  async #scanRows(want: number, signal: AbortSignal | undefined): Promise<ProcessFiles[]> {
+    const before = this.#last;
+    const turn = (async () => {
+      await before;
+      if (this.#destroyed) throw new PercpuError('ERR_DESTROYED', 'The scanner was destroyed');
+      if (signal?.aborted) throw abortError(signal);
+      const rows = await this.#scanner.scan({
+        want,
+        ...(this.#pids && { pids: this.#pids }),
+        ...(signal && { signal }),
+      });
+      if (this.#destroyed) throw new PercpuError('ERR_DESTROYED', 'The scanner was destroyed');
+      return rows;
+    })();
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Closes all files. Scans under way reject with `ERR_DESTROYED`. Idempotent. */
+  destroy(): void {
+    this.#destroyed = true;
+    this.#scanner.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+}
+
+/** Reads rows of a tree once, keeping no file open. */
+export async function scanTree(
+  tree: ProcTree,
+  request: { pids?: readonly number[] | undefined; want: number; signal?: AbortSignal | undefined },
+): Promise<ProcessFiles[]> {
+  const { pids, want, signal } = request;
+  if (signal?.aborted) throw abortError(signal);
+  const scanner = tree.reader.openScanner(tree.root, 0);
+  try {
+    return await scanner.scan({ want, ...(pids && { pids }), ...(signal && { signal }) });
+  } finally {
+    scanner.close();
+  }
+}
+
+/**
+ * One reading of every process, off the event loop with the addon; see {@link readRss} for what a reading says.
+ *
+ * @param options.root a proc tree to read instead of /proc.
+ * @param options.pids the processes to read, in this order; without them every process, by ascending pid.
+ * @returns processes that end meanwhile, that this user may not look at, or whose files make no sense are left out; zombies
+ *   and kernel threads are there, with figures of 0.
+ * @throws (rejects) TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ABORT_ERR` with the signal's
+ *   reason as `cause`; `ENOENT`, `ENOTDIR` for a root that is none; `ERR_UNSUPPORTED_PLATFORM` away from Linux.
+ */
+export async function scanRss(options?: {
+  root?: string;
+  pids?: number[];
+  signal?: AbortSignal;
+}): Promise<RssReading[]> {
+  const { root, pids, signal } = requireOptions(options);
+  const request = { pids: requirePids(pids), signal: requireSignal(signal) };
+  const tree = openTree(root);
+  const rows = await scanTree(tree, { ...request, want: wantedFor(tree) });
+  return rows.map((files) => toReading(files, tree));
+}

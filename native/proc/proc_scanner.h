@@ -1,0 +1,88 @@
+// Reads many processes in one go, again and again.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "proc/rss_reader.h"
+
+namespace percpu {
+
+// Rows in memory that grows; no allocation per process.
+struct ProcessRows {
+  ProcessRow* rows = nullptr;
+  size_t count = 0;
+  size_t capacity = 0;
+
+  ProcessRows() = default;
+  ProcessRows(const ProcessRows&) = delete;
+  ProcessRows& operator=(const ProcessRows&) = delete;
+  ~ProcessRows();
+
+  // A row to fill, which counts once `count` is raised; nullptr where memory is out.
+  ProcessRow* Next();
+};
+
+// Files kept open, by pid: an open-addressed table. Descriptors stay bound to the process they were opened
+// for; reading them fails with ESRCH once it has ended, whoever has its pid then.
+class KeptTable {
+ public:
+  KeptTable() = default;
+  KeptTable(const KeptTable&) = delete;
+  KeptTable& operator=(const KeptTable&) = delete;
+  ~KeptTable();
+
+  struct Entry {
+    uint32_t pid;  // 0: free
+    uint32_t seen_in_scan;
+    KeptDescriptors descriptors;
+  };
+
+  uint32_t processes() const { return used_; }
+  Entry* Find(uint32_t pid);
+  // Takes over open descriptors. Returns nullptr, with nothing taken, where memory is out.
+  Entry* Insert(uint32_t pid, const KeptDescriptors& descriptors);
+  void Remove(Entry* entry);
+  // Closes what was not seen in that scan.
+  void RemoveAllBut(uint32_t scan);
+  void Clear();
+
+ private:
+  Entry* Slot(uint32_t pid) const;
+  bool Grow();
+
+  Entry* entries_ = nullptr;
+  uint32_t capacity_ = 0;  // a power of two, or 0
+  uint32_t used_ = 0;      // at most half of the capacity
+};
+
+// Not for two threads at a time.
+class ProcScanner {
+ public:
+  ~ProcScanner();
+
+  // Copies `root`. Returns false where memory is out.
+  bool Open(const char* root, uint32_t max_open_files);
+
+  // Reads the given processes in their order, or with `pids` nullptr every one by ascending pid. A process
+  // that ends meanwhile, or that cannot be read, is left out. Ends soon with ECANCELED once one of the words
+  // is not 0. Returns 0 or an errno: the root cannot be listed, or memory is out.
+  int Scan(const uint32_t* pids, size_t pid_count, uint32_t want, const int32_t* const (&stop)[2],
+           ProcessRows* rows);
+
+  uint32_t open_files() const { return kKeptFiles * kept_.processes(); }
+
+  // Gives back what is kept.
+  void CloseFiles() { kept_.Clear(); }
+
+ private:
+  void ReadInto(int root_fd, uint32_t pid, uint32_t want, ProcessRows* rows, ProcessRow* row);
+  bool MayKeepMore() const { return open_files() + kKeptFiles <= max_open_files_; }
+
+  char* root_ = nullptr;
+  uint32_t max_open_files_ = 0;
+  uint32_t scan_ = 0;
+  KeptTable kept_;
+};
+
+}  // namespace percpu

@@ -1,0 +1,168 @@
+#include "proc/proc_text.h"
+
+#include <cstring>
+
+namespace percpu {
+
+namespace {
+
+constexpr int64_t kMaxCount = 9007199254740991;  // what a double holds exactly: 2^53 - 1
+constexpr int64_t kPfKthread = 0x00200000;
+
+// A position in bytes that end at `end`.
+struct Cursor {
+  const char* at;
+  const char* end;
+
+  bool Done() const { return at == end; }
+  bool Is(char c) const { return at != end && *at == c; }
+};
+
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// Digits, at least one, up to something else or the end.
+bool ReadCount(Cursor* cursor, int64_t* count) {
+  if (cursor->Done() || !IsDigit(*cursor->at)) return false;
+  int64_t value = 0;
+  for (; !cursor->Done() && IsDigit(*cursor->at); cursor->at++) {
+    value = value * 10 + (*cursor->at - '0');
+    if (value > kMaxCount) return false;
+  }
+  *count = value;
+  return true;
+}
+
+// To behind the next space.
+bool SkipField(Cursor* cursor) {
+  const void* space = memchr(cursor->at, ' ', static_cast<size_t>(cursor->end - cursor->at));
+  if (space == nullptr) return false;
+  cursor->at = static_cast<const char*>(space) + 1;
+  return true;
+}
+
+// A number and the space behind it, by which it is known to be whole.
+bool ReadField(Cursor* cursor, int64_t* count) {
+  if (!ReadCount(cursor, count) || !cursor->Is(' ')) return false;
+  cursor->at++;
+  return true;
+}
+
+bool SkipFields(Cursor* cursor, int fields) {
+  for (; fields > 0; fields--) {
+    if (!SkipField(cursor)) return false;
+  }
+  return true;
+}
+
+// Spaces or tabs, a number, " kB" and the end of the line.
+bool ReadKiB(Cursor cursor, int64_t* kib) {
+  while (cursor.Is(' ') || cursor.Is('\t')) cursor.at++;
+  return ReadCount(&cursor, kib) && cursor.end - cursor.at >= 4 && memcmp(cursor.at, " kB\n", 4) == 0;
+}
+
+// If the line at the cursor begins with `key`, reads its figure. Returns false for a figure that is none.
+bool ReadIfKey(const Cursor& line, const char* key, size_t key_bytes, int64_t* kib, bool* found) {
+  if (static_cast<size_t>(line.end - line.at) < key_bytes || memcmp(line.at, key, key_bytes) != 0)
+    return true;
+  // The first of two lines counts, should there ever be two.
+  if (*found) return true;
+  *found = true;
+  return ReadKiB({line.at + key_bytes, line.end}, kib);
+}
+
+// To the beginning of the next line; false where there is none.
+bool NextLine(Cursor* cursor) {
+  const void* newline = memchr(cursor->at, '\n', static_cast<size_t>(cursor->end - cursor->at));
+  if (newline == nullptr) return false;
+  cursor->at = static_cast<const char*>(newline) + 1;
+  return true;
+}
+
+}  // namespace
+
+bool ParseStat(const char* text, size_t length, StatText* stat) {
+  Cursor cursor{text, text + length};
+  if (!ReadCount(&cursor, &stat->pid)) return false;
+  const void* opening = memchr(text, '(', length);
+  const void* closing = memrchr(text, ')', length);
+  if (opening == nullptr || closing == nullptr || closing < opening) return false;
+  const char* name = static_cast<const char*>(opening) + 1;
+  const char* name_end = static_cast<const char*>(closing);
+  // Between the pid and the name there is white space only.
+  for (; cursor.at != name - 1; cursor.at++) {
+    if (*cursor.at != ' ') return false;
+  }
+  const auto name_bytes = static_cast<size_t>(name_end - name);
+  stat->name_bytes = static_cast<uint32_t>(name_bytes < kMaxNameBytes ? name_bytes : kMaxNameBytes);
+  memcpy(stat->name, name, stat->name_bytes);
+  cursor.at = name_end + 1;
+  if (!cursor.Is(' ')) return false;
+  cursor.at++;
+  if (cursor.Done()) return false;
+  const char lower = static_cast<char>(*cursor.at | 0x20);
+  if (lower < 'a' || lower > 'z') return false;
+  stat->state = *cursor.at++;
+  if (!cursor.Is(' ')) return false;
+  cursor.at++;
+  // Now at field 4. Wanted: 9 flags, 20 num_threads, 22 starttime, 24 rss.
+  int64_t flags;
+  if (!SkipFields(&cursor, 5) || !ReadField(&cursor, &flags)) return false;
+  if (!SkipFields(&cursor, 10) || !ReadField(&cursor, &stat->threads)) return false;
+  if (!SkipFields(&cursor, 1) || !ReadField(&cursor, &stat->start_ticks)) return false;
+  if (!SkipFields(&cursor, 1) || !ReadField(&cursor, &stat->rss_pages)) return false;
+  stat->kernel_thread = (flags & kPfKthread) != 0;
+  return true;
+}
+
+bool ParseStatm(const char* text, size_t length, int64_t* resident_pages) {
+  Cursor cursor{text, text + length};
+  int64_t count;
+  if (!ReadField(&cursor, &count) || !ReadField(&cursor, resident_pages) || !ReadField(&cursor, &count)) {
+    return false;
+  }
+  // Seven fields make the file whole; the last ones are of no interest.
+  return SkipFields(&cursor, 3) && !cursor.Done() && IsDigit(*cursor.at);
+}
+
+bool ParseStatus(const char* text, size_t length, StatusText* status) {
+  *status = {};
+  bool found[5] = {};
+  Cursor cursor{text, text + length};
+  // VmSwap is the last of them in the file: what follows it is long and need not be looked at.
+  do {
+    if (cursor.Done()) break;
+    if (*cursor.at != 'R' && *cursor.at != 'V') continue;
+    if (!ReadIfKey(cursor, "RssAnon:", 8, &status->anon_kib, &found[0]) ||
+        !ReadIfKey(cursor, "RssFile:", 8, &status->file_kib, &found[1]) ||
+        !ReadIfKey(cursor, "RssShmem:", 9, &status->shmem_kib, &found[2]) ||
+        !ReadIfKey(cursor, "VmPTE:", 6, &status->page_table_kib, &found[3]) ||
+        !ReadIfKey(cursor, "VmSwap:", 7, &status->swap_kib, &found[4])) {
+      return false;
+    }
+  } while (!(found[0] && found[1] && found[2] && found[3] && found[4]) && NextLine(&cursor));
+  return true;
+}
+
+bool ParseRollup(const char* text, size_t length, int64_t* rss_kib) {
+  Cursor cursor{text, text + length};
+  bool found = false;
+  do {
+    if (!ReadIfKey(cursor, "Rss:", 4, rss_kib, &found)) return false;
+  } while (!found && NextLine(&cursor));
+  return found;
+}
+
+bool ParseInteger(const char* text, size_t length, int64_t* value) {
+  if (length > 0 && text[length - 1] == '\n') length--;
+  Cursor cursor{text, text + length};
+  const bool negative = cursor.Is('-');
+  if (negative) cursor.at++;
+  int64_t count;
+  if (cursor.end - cursor.at > 15 || !ReadCount(&cursor, &count) || !cursor.Done()) return false;
+  *value = negative ? -count : count;
+  return true;
+}
+
+}  // namespace percpu

@@ -1,0 +1,45 @@
+// What the files of a process say. Every parser takes any bytes of any length, reads none beyond, and returns
+// false for what the man page does not describe; what it has written until then does not matter.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace percpu {
+
+constexpr size_t kMaxNameBytes = 64;
+
+// proc_pid_stat(5).
+struct StatText {
+  int64_t pid;
+  char state;
+  bool kernel_thread;  // PF_KTHREAD: it has no memory
+  int64_t threads;
+  int64_t start_ticks;
+  int64_t rss_pages;
+  // The command name: any bytes, cut at kMaxNameBytes.
+  char name[kMaxNameBytes];
+  uint32_t name_bytes;
+};
+bool ParseStat(const char* text, size_t length, StatText* stat);
+
+// proc_pid_statm(5): field 2.
+bool ParseStatm(const char* text, size_t length, int64_t* resident_pages);
+
+// proc_pid_status(5); 0 for a line that is not there, as in zombies and kernel threads.
+struct StatusText {
+  int64_t anon_kib;
+  int64_t file_kib;
+  int64_t shmem_kib;
+  int64_t swap_kib;
+  int64_t page_table_kib;
+};
+bool ParseStatus(const char* text, size_t length, StatusText* status);
+
+// proc_pid_smaps(5): the Rss line of smaps_rollup.
+bool ParseRollup(const char* text, size_t length, int64_t* rss_kib);
+
+// A file that holds one integer.
+bool ParseInteger(const char* text, size_t length, int64_t* value);
+
+}  // namespace percpu

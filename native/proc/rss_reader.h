@@ -1,0 +1,85 @@
+// The files of one process, read into a row. Nothing is kept between two calls here: proc_scanner.h does
+// that.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace percpu {
+
+// One process as lib/proc/native-row.ts reads it: sixteen doubles, then the name.
+struct ProcessRow {
+  double pid;
+  double state;
+  double kernel_thread;
+  double threads;
+  double start_ticks;
+  double stat_rss_pages;
+  double resident_pages;
+  double anon_kib;
+  double file_kib;
+  double shmem_kib;
+  double swap_kib;
+  double page_table_kib;
+  double rollup_kib;  // NaN: not asked for; negative: the errno of what failed
+  double oom_score_adj;
+  double oom_score;
+  double name_bytes;
+  char name[64];
+};
+static_assert(sizeof(ProcessRow) == 192, "lib/proc/native-row.ts has the same number");
+
+// In the order in which they are read; lib/proc/process-files.ts has the same.
+enum ProcessFile : int32_t {
+  kStat,
+  kStatm,
+  kStatus,
+  kSmapsRollup,
+  kOomScoreAdj,
+  kOomScore,
+  kRoot,  // not a file: the directory of the proc tree
+};
+
+// Files that stay open between scans: the first three.
+constexpr uint32_t kKeptFiles = 3;
+
+// Bits of `want`: files besides the first three.
+constexpr uint32_t kWantRollup = 1;
+constexpr uint32_t kWantOom = 2;
+
+struct ReadFailure {
+  int error = 0;  // errno; EBADMSG for a content that is not what the man page describes
+  ProcessFile file = kStat;
+};
+
+// Descriptors of a process's first three files; -1 where one is not open.
+struct KeptDescriptors {
+  int fd[kKeptFiles] = {-1, -1, -1};
+
+  bool open() const { return fd[0] >= 0; }
+  void Close();
+};
+
+// Reads one process. `process_fd` is its directory, or -1 when all that is wanted is kept. Returns 0 or
+// failure->error. A rollup that cannot be had is no failure.
+int ReadProcess(int process_fd, const KeptDescriptors& kept, uint32_t want, ProcessRow* row,
+                ReadFailure* failure);
+
+// Opens the directory `pid` of a proc tree; 0 is the calling process. Returns a descriptor, or a negated
+// errno.
+int OpenProcess(int root_fd, uint32_t pid);
+
+// Opens a process's first three files to be kept. Returns 0 or an errno; nothing is open then.
+int OpenKept(int process_fd, KeptDescriptors* kept);
+
+// Reads one process of the tree at `root`; pid 0 is the calling process. Returns 0 or failure->error.
+int ReadProcessAt(const char* root, uint32_t pid, uint32_t want, ProcessRow* row, ReadFailure* failure);
+
+// The calling process in /proc, from descriptors that stay open: as ReadProcessAt("/proc", 0, …).
+int ReadOwnProcess(uint32_t want, ProcessRow* row, ReadFailure* failure);
+
+// The calling process's resident set in pages, by a descriptor of /proc/self/statm that stays open; or a
+// negated errno.
+int64_t OwnResidentPages();
+
+}  // namespace percpu
