@@ -36,4 +36,5 @@ export {
   type VictimPrediction,
 } from './proc/predict-victim.js';
 export { type RssReading, readRss, rss } from './proc/rss.js';
+export { RssGuard, type RssGuardEvents, type RssGuardOptions } from './proc/rss-guard.js';
 export { RssScanner, type RssScannerOptions, scanRss } from './proc/rss-scanner.js';

@@ -18,6 +18,18 @@ describe(`threads that are ended while they are busy${without}`, () => {
     expect(outcome).toEqual({ code: 0, signal: null, stdout: 'survived', stderr: '' });
   });
 
+  it.skipIf(!native.addon)(
+    'with runOnCpus: nothing that was freed is looked at again (freed memory is overwritten)',
+    { timeout: 60_000 },
+    async () => {
+      const outcome = await runChild(
+        { file: './terminate-child.mjs', args: ['runOnCpus', 'terminate'] },
+        { GLIBC_TUNABLES: 'glibc.malloc.tcache_count=0:glibc.malloc.perturb=165' },
+      );
+      expect(outcome).toEqual({ code: 0, signal: null, stdout: 'survived', stderr: '' });
+    },
+  );
+
   it.each(BUSY_WITH)('with %s: the process exits as it is told', { timeout: 60_000 }, async (what) => {
     for (let repetition = 0; repetition < 4; repetition++) {
       const outcome = await runChild({ file: './terminate-child.mjs', args: [what, 'exit'] });

@@ -1,0 +1,47 @@
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const V1 = '/sys/fs/cgroup/memory';
+const V2 = '/sys/fs/cgroup';
+
+/** A memory control group of version 1 or 2, made for a test. */
+export class TestCgroup {
+  readonly path: string;
+  readonly #isV1: boolean;
+
+  constructor(name: string) {
+    this.#isV1 = existsSync(join(V1, 'memory.limit_in_bytes'));
+    if (!this.#isV1) writeFileSync(join(V2, 'cgroup.subtree_control'), '+memory');
+    this.path = join(this.#isV1 ? V1 : V2, name);
+    mkdirSync(this.path);
+  }
+
+  add(pid: number): void {
+    writeFileSync(join(this.path, 'cgroup.procs'), String(pid));
+  }
+
+  get usageBytes(): number {
+    return Number(readFileSync(join(this.path, this.#isV1 ? 'memory.usage_in_bytes' : 'memory.current'), 'latin1'));
+  }
+
+  set limitBytes(bytes: number) {
+    writeFileSync(join(this.path, this.#isV1 ? 'memory.limit_in_bytes' : 'memory.max'), String(bytes));
+  }
+
+  /** The processes in it must have ended. */
+  remove(): void {
+    rmdirSync(this.path);
+  }
+}
+
+/** @returns why no memory control group can be made here; undefined where it can. */
+export function whyNoCgroup(): string | undefined {
+  if (process.platform !== 'linux') return 'no control groups on this platform';
+  if (process.getuid?.() !== 0) return 'control groups are for root to make';
+  try {
+    new TestCgroup(`percpu-probe-${process.pid}`).remove();
+    return undefined;
+  } catch (error) {
+    return `no memory control group can be made: ${(error as Error).message}`;
+  }
+}
