@@ -1,4 +1,4 @@
-import { getSystemErrorName } from 'node:util';
+import { constants } from 'node:os';
 import { PercpuError, systemError } from '../errors.js';
 import type { ProcessFile } from './process-files.js';
 
@@ -11,9 +11,12 @@ const DESCRIBED_IN: Record<ProcessFile, string> = {
   oom_score: 'proc_pid_oom_score(5)',
 };
 
+/** By number. Not libuv's names, which leave some out. */
+const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, errno]) => [errno, name]));
+
 /** @returns the name of an errno, such as `ENOENT` for 2. */
 export function errnoName(errno: number): string {
-  return getSystemErrorName(-errno);
+  return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
 }
 
 /**

@@ -33,6 +33,9 @@ const NUM_THREADS = 20 - FIRST_FIELD;
 const START_TIME = 22 - FIRST_FIELD;
 const RSS = 24 - FIRST_FIELD;
 
+/** Seven fields make the file whole. */
+const STATM = /^(\d+) (\d+) (\d+) [^ ]* [^ ]* [^ ]* \d/;
+
 function parseCount(text: string | undefined): number | undefined {
   if (text === undefined || !/^\d+$/.test(text)) return undefined;
   const count = Number(text);
@@ -68,8 +71,7 @@ export function parseStat(text: string): ProcStat | undefined {
  * @returns undefined when it is cut off, or no such file at all.
  */
 export function parseStatm(text: string): ProcStatm | undefined {
-  const fields = text.trimEnd().split(' ');
-  if (fields.length < 7) return undefined;
+  const fields = STATM.exec(text)?.slice(1) ?? [];
   const [sizePages, residentPages, sharedPages] = fields.map(parseCount);
   if (sizePages === undefined || residentPages === undefined || sharedPages === undefined) return undefined;
   return { sizePages, residentPages, sharedPages };

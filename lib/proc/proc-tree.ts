@@ -47,7 +47,7 @@ function sampleRows(reader: ProcReader, root: string, pids: readonly number[]): 
     if (rows.length === SAMPLED_PROCESSES) break;
     try {
       const row = reader.readOne(root, pid, Want.ROLLUP);
-      if (row.rollupKiB !== null && row.residentPages > 0) rows.push(row);
+      if (row.rollupKiB) rows.push(row);
     } catch {
       // Gone, or of no use here.
     }

@@ -1,0 +1,109 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** What a made-up process says in its files; sizes in pages of 4 KiB where nothing else is said. */
+export interface FakeProcess {
+  name?: string | Uint8Array;
+  state?: string;
+  flags?: number;
+  threads?: number;
+  startTicks?: number;
+  /** stat. */
+  approximate?: number;
+  /** statm. */
+  resident?: number;
+  /** smaps_rollup, in KiB; without it there is no such file. */
+  rollupKiB?: number;
+  anonKiB?: number;
+  fileKiB?: number;
+  shmemKiB?: number;
+  swapKiB?: number;
+  pageTableKiB?: number;
+  oomScoreAdj?: number;
+  oomScore?: number;
+}
+
+export function statText(pid: number, process: FakeProcess = {}): Buffer {
+  const {
+    name = 'task',
+    state = 'S',
+    flags = 4194304,
+    threads = 1,
+    startTicks = 1000 + pid,
+    approximate = 0,
+  } = process;
+  const tail =
+    ` ${state} 1 ${pid} ${pid} 0 -1 ${flags} 101 0 0 0 3 4 0 0 20 0 ${threads} 0 ${startTicks} 3133440 ${approximate} ` +
+    '18446744073709551615 94580390232064 94580390251945 140722782584640 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 ' +
+    '94580390267952 94580390269568 94580788563968 140722782591706 140722782591726 140722782591726 140722782593003 0\n';
+  return Buffer.concat([Buffer.from(`${pid} (`), Buffer.from(name), Buffer.from(`)${tail}`)]);
+}
+
+export function statmText({ resident = 0 }: FakeProcess = {}): string {
+  return `${2 * resident + 100} ${resident} ${Math.floor(resident / 3)} 5 0 ${resident} 0\n`;
+}
+
+export function statusText(process: FakeProcess = {}): string {
+  const { anonKiB, fileKiB, shmemKiB, swapKiB, pageTableKiB, state = 'S', threads = 1 } = process;
+  const line = (name: string, kib: number | undefined) =>
+    kib === undefined ? '' : `${name}:\t${String(kib).padStart(8)} kB\n`;
+  return (
+    `Name:\ttask\nUmask:\t0022\nState:\t${state} (something)\nTgid:\t1\nVmPeak:\t    9999 kB\nVmRSS:\t     123 kB\n` +
+    line('RssAnon', anonKiB) +
+    line('RssFile', fileKiB) +
+    line('RssShmem', shmemKiB) +
+    'VmData:\t     100 kB\n' +
+    line('VmPTE', pageTableKiB) +
+    line('VmSwap', swapKiB) +
+    `HugetlbPages:\t       0 kB\nThreads:\t${threads}\nCpus_allowed_list:\t0-1\n`
+  );
+}
+
+export function rollupText(kib: number): string {
+  return `00400000-7ffffffff000 ---p 00000000 00:00 0                          [rollup]\nRss:\t${String(kib).padStart(8)} kB\nPss:\t     100 kB\n`;
+}
+
+/** A directory like /proc, of made-up processes. */
+export class FakeProc {
+  readonly root = mkdtempSync(join(tmpdir(), 'percpu-proc-'));
+
+  /** @param onlineCpus what the machine's stat file tells. */
+  constructor({ onlineCpus, ramKiB }: { onlineCpus?: number; ramKiB?: number } = {}) {
+    if (onlineCpus !== undefined) {
+      const lines = Array.from({ length: onlineCpus }, (_, cpu) => `cpu${cpu} 1 2 3\n`).join('');
+      writeFileSync(join(this.root, 'stat'), `cpu  1 2 3\n${lines}intr 0\n`);
+    }
+    if (ramKiB !== undefined) {
+      writeFileSync(join(this.root, 'meminfo'), `MemTotal:       ${ramKiB} kB\nSwapTotal:       0 kB\n`);
+    }
+  }
+
+  /** Makes or changes a process. */
+  set(pid: number, process: FakeProcess): this {
+    const directory = join(this.root, String(pid));
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, 'stat'), statText(pid, process));
+    writeFileSync(join(directory, 'statm'), statmText(process));
+    writeFileSync(join(directory, 'status'), statusText(process));
+    writeFileSync(join(directory, 'oom_score_adj'), `${process.oomScoreAdj ?? 0}\n`);
+    writeFileSync(join(directory, 'oom_score'), `${process.oomScore ?? 666}\n`);
+    if (process.rollupKiB !== undefined) writeFileSync(join(directory, 'smaps_rollup'), rollupText(process.rollupKiB));
+    return this;
+  }
+
+  write(pid: number, file: string, content: string | Uint8Array): this {
+    mkdirSync(join(this.root, String(pid)), { recursive: true });
+    writeFileSync(join(this.root, String(pid), file), content);
+    return this;
+  }
+
+  end(pid: number): this {
+    rmSync(join(this.root, String(pid)), { recursive: true });
+    return this;
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
