@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { addDoctorCommand } from './doctor.js';
+import { addOomCommand } from './oom.js';
 import { packageVersion } from './report.js';
+import { addRssCommand } from './rss.js';
 
 const FAILED = 1;
 const BAD_USAGE = 2;
@@ -28,6 +30,8 @@ function createProgram(): Command {
         ),
     });
   addDoctorCommand(program);
+  addRssCommand(program);
+  addOomCommand(program);
   addHelpCommand(program);
   return program;
 }

@@ -17,6 +17,8 @@ export interface RenderOptions {
 
 const MAX_PROCESSES = 20;
 const LEAST_NAME_WIDTH = 8;
+const LEAST_FINDING_WIDTH = 28;
+const LEAST_MONITOR_TABLE_WIDTH = 80;
 
 /** @returns the report for people: lines no wider than `width`, with a newline at the end. */
 export function renderReport(report: DoctorReport, { width, color, all = false }: RenderOptions): string {
@@ -25,7 +27,8 @@ export function renderReport(report: DoctorReport, { width, color, all = false }
     [colors.bold(`percpu ${report.version}`), ...fallbackNote(report, width, colors)],
     [colors.bold('Engine'), ...renderFacts(engineFacts(report), width, colors)],
     [colors.bold('Machine'), ...renderFacts(machineFacts(report), width, colors)],
-    hiddenByKernel(report, width, colors),
+    accountingSection(report, width, colors),
+    monitorSection(report, width, colors),
     report.run ? renderRun(report.run, width, colors) : [],
     renderProcesses(report, width, colors, all),
   ];
@@ -74,21 +77,30 @@ function machineFacts({ machine }: DoctorReport): Fact[] {
   ];
 }
 
-function hiddenByKernel({ kernelCounters, machine }: DoctorReport, width: number, colors: Colors): string[] {
-  if (!kernelCounters) return [];
-  const { batchPages, bytesPerCounter, bytesPerRss } = kernelCounters;
-  const cpus = machine.online.length;
+const MODELS = {
+  'flat-percpu': 'flat counters per CPU, as in Linux 6.2 and later',
+  'per-thread': 'counters per thread, as before Linux 6.2',
+  hierarchical: 'hierarchical counters per CPU',
+  unknown: 'unknown',
+};
+
+function accountingSection({ accounting }: DoctorReport, width: number, colors: Colors): string[] {
+  if (!accounting) return [];
+  const { model, statmPrecise, batch, worstCaseBytes, note } = accounting;
+  const each = model === 'per-thread' ? 'thread' : 'CPU and counter';
   return [
-    ...wrap('What flat per-CPU counters can hide here', width).map(colors.bold),
+    ...wrap('How this kernel counts resident memory, by a probe', width).map(colors.bold),
     ...renderFacts(
       [
-        { label: 'Per CPU', text: `max(32, 2 x ${cpus} CPUs) = ${formatCount(batchPages)} pages, for each counter` },
+        { label: 'Counters', text: MODELS[model] },
+        { label: 'Held back', text: `up to ${formatCount(batch)} pages per ${each}` },
         {
-          label: 'Per counter',
-          text: `up to ${formatCount(batchPages)} pages x ${cpus} CPUs = ${formatBytes(bytesPerCounter)}`,
+          label: 'Worst case',
+          text: `an approximate RSS is off by up to ${formatBytes(worstCaseBytes)}${model === 'per-thread' ? ' per thread' : ''}`,
         },
-        { label: 'Per RSS', text: `three counters: up to ${formatBytes(bytesPerRss)}` },
-        { label: 'Basis', text: 'the formula of Linux 6.2 and later, not a measurement' },
+        { label: 'stat', text: batch === 1 ? 'precise' : 'approximate' },
+        { label: 'statm, status', text: statmPrecise ? 'precise' : 'approximate: only smaps_rollup is precise' },
+        ...(note ? [{ label: 'Not known', text: printable(note) }] : []),
       ],
       width,
       colors,
@@ -96,27 +108,50 @@ function hiddenByKernel({ kernelCounters, machine }: DoctorReport, width: number
   ];
 }
 
+/** Wrong by how much, is said by the process that is most wrong now. */
+function monitorSection({ monitors, processes }: DoctorReport, width: number, colors: Colors): string[] {
+  const [worst] = processes.differing;
+  if (processes.unavailable) return [];
+  const finding = (precise: boolean) => {
+    if (precise) return 'right';
+    return worst ? `wrong: ${formatMiB(worst.errorBytes)} MiB for PID ${worst.pid}` : 'approximate, right by chance';
+  };
+  const heading = wrap('What monitors here read', width).map(colors.bold);
+  if (width < LEAST_MONITOR_TABLE_WIDTH) {
+    const sentences = monitors.map(({ name, reads, precise }) => `${name} reads ${reads}: ${finding(precise)}`);
+    return [...heading, ...sentences.flatMap((text) => wrap(text, width - 2)).map((line) => `  ${line}`)];
+  }
+  const columns: Column[] = [
+    { head: 'monitor', align: 'left' },
+    { head: 'version', align: 'left', optional: true },
+    { head: 'reads', align: 'left' },
+    { head: 'which is', align: 'left', flexible: LEAST_FINDING_WIDTH },
+  ];
+  const rows = monitors.map(({ name, version, reads, precise }) => [name, version, reads, finding(precise)]);
+  return [...heading, ...renderTable(columns, rows, width - 2, colors).map((line) => `  ${line}`)];
+}
+
 function renderProcesses({ processes }: DoctorReport, width: number, colors: Colors, all: boolean): string[] {
   const { unavailable, examined, differing, totalErrorBytes } = processes;
-  const heading = wrap('RSS as Node reports it (stat) against the precise one (statm)', width).map(colors.bold);
+  const heading = wrap('RSS as Node reports it (approximate) against the precise one', width).map(colors.bold);
   const say = (text: string) => wrap(text, width - 2).map((line) => `  ${line}`);
   if (unavailable) return [...heading, ...say(`Not to be had here: ${unavailable}.`)];
   if (differing.length === 0) {
     const none = `No process differs, of ${formatCount(examined)} examined.`;
-    return [...heading, ...say(`${none} Before a fix of 2025, statm is as approximate as stat and shows the same.`)];
+    return [...heading, ...say(none)];
   }
   const columns: Column[] = [
     { head: 'error MiB', align: 'right' },
-    { head: 'stat MiB', align: 'right', optional: true },
-    { head: 'statm MiB', align: 'right', optional: true },
+    { head: 'approximate MiB', align: 'right', optional: true },
+    { head: 'precise MiB', align: 'right', optional: true },
     { head: 'PID', align: 'right' },
     { head: 'process', align: 'left', flexible: LEAST_NAME_WIDTH },
   ];
   const shown = all ? differing : differing.slice(0, MAX_PROCESSES);
-  const rows = shown.map(({ pid, name, statBytes, statmBytes, errorBytes }) => [
+  const rows = shown.map(({ pid, name, approximateBytes, preciseBytes, errorBytes }) => [
     `${errorBytes > 0 ? '+' : ''}${formatMiB(errorBytes)}`,
-    formatMiB(statBytes),
-    formatMiB(statmBytes),
+    formatMiB(approximateBytes),
+    formatMiB(preciseBytes),
     String(pid),
     printable(name),
   ]);

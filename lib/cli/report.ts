@@ -6,8 +6,11 @@ import { type Topology, topology } from '../cpu/topology.js';
 import { PercpuError } from '../errors.js';
 import { native } from '../native.js';
 import { pageBytes } from '../page-bytes.js';
-import { type RssDrift, rssDrift } from '../proc/rss-drift.js';
+import { type RssAccounting, rssAccounting } from '../proc/accounting.js';
+import type { RssReading } from '../proc/rss.js';
+import { scanRss } from '../proc/rss-scanner.js';
 import { type RunReport, runCounter } from './counter-run.js';
+import { findMonitors, type Monitor } from './monitors.js';
 
 /**
  * What `percpu doctor` finds, and what it prints with `--json`. Field names are stable; fields may be added.
@@ -44,15 +47,10 @@ export interface DoctorReport {
     packages: number | null;
     lastLevelCaches: number | null;
   };
-  /** What the kernel's own RSS counters can hide: its formula for Linux 6.2 and later, not a measurement. Null off Linux. */
-  kernelCounters: {
-    /** max(32, 2 x online CPUs): what a CPU keeps to itself, per counter. */
-    batchPages: number;
-    /** Batch x online CPUs x page size: a fast read of one counter is off by less than this. */
-    bytesPerCounter: number;
-    /** File, anonymous and shared memory: three counters. */
-    bytesPerRss: number;
-  } | null;
+  /** How this kernel counts RSS, by a probe. Null off Linux. */
+  accounting: RssAccounting | null;
+  /** What in this process and in the current project reads the memory of processes. */
+  monitors: Monitor[];
   /** Null without `--run`. */
   run: RunReport | null;
   processes: {
@@ -65,6 +63,18 @@ export interface DoctorReport {
     /** Those whose figures differ, largest absolute error first. */
     differing: RssDrift[];
   };
+}
+
+/** One process's resident set by both accounts, in bytes. */
+export interface RssDrift {
+  pid: number;
+  /** The command name as the kernel has it: control characters included. */
+  name: string;
+  /** What `process.memoryUsage.rss()`, pidusage and others report. */
+  approximateBytes: number;
+  preciseBytes: number;
+  /** `approximateBytes - preciseBytes`: negative where less is shown than there is. */
+  errorBytes: number;
 }
 
 export interface GatherOptions {
@@ -86,13 +96,15 @@ export async function gatherReport({ run, onStep = () => {} }: GatherOptions): P
   if (run) onStep(`Adding on ${machine.allowed.length} CPUs`);
   const runReport = run ? await runCounter(cpus.allowed) : null;
   onStep('Reading processes');
+  const accounting = process.platform === 'linux' ? rssAccounting() : null;
   return {
     version: packageVersion(),
     engine: describeEngine(),
     machine,
-    kernelCounters: process.platform === 'linux' ? kernelCounters(machine.online.length, machine.pageBytes) : null,
+    accounting,
+    monitors: findMonitors(process.cwd(), accounting?.statmPrecise ?? false),
     run: runReport,
-    processes: compareProcesses(),
+    processes: await compareProcesses(),
   };
 }
 
@@ -126,24 +138,23 @@ function describeMachine({ possible, online, allowed, nodes, cpus }: Topology): 
   };
 }
 
-/** Sources: compute_batch_value() of the kernel's lib/percpu_counter.c; struct mm_struct's rss_stat. */
-export function kernelCounters(onlineCpus: number, bytesPerPage: number) {
-  const batchPages = Math.max(32, 2 * onlineCpus);
-  const bytesPerCounter = batchPages * onlineCpus * bytesPerPage;
-  return { batchPages, bytesPerCounter, bytesPerRss: 3 * bytesPerCounter };
+function toDrift({ pid, name, approximate, precise }: RssReading): RssDrift {
+  return { pid, name, approximateBytes: approximate, preciseBytes: precise, errorBytes: approximate - precise };
 }
 
-function compareProcesses(): DoctorReport['processes'] {
-  let drifts: RssDrift[];
+async function compareProcesses(): Promise<DoctorReport['processes']> {
+  let readings: RssReading[];
   try {
-    drifts = rssDrift();
+    readings = await scanRss();
   } catch (error) {
     if (!(error instanceof PercpuError && error.code === 'ERR_UNSUPPORTED_PLATFORM')) throw error;
     return { unavailable: error.message, examined: 0, totalErrorBytes: 0, differing: [] };
   }
-  const differing = drifts
+  const examined = readings.filter(({ approximate, precise }) => approximate > 0 || precise > 0);
+  const differing = examined
+    .map(toDrift)
     .filter(({ errorBytes }) => errorBytes !== 0)
     .sort((a, b) => Math.abs(b.errorBytes) - Math.abs(a.errorBytes));
   const totalErrorBytes = differing.reduce((sum, { errorBytes }) => sum + Math.abs(errorBytes), 0);
-  return { unavailable: '', examined: drifts.length, totalErrorBytes, differing };
+  return { unavailable: '', examined: examined.length, totalErrorBytes, differing };
 }

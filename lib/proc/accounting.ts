@@ -95,14 +95,23 @@ export function parseShellProbe(output: string, bytesPerPage: number): ThreeFigu
   return figures;
 }
 
+/** @returns nothing where there is no shell, or a runtime does not permit child processes. */
+function shellProbeOutput(): string {
+  try {
+    const { stdout } = spawnSync('/bin/sh', ['-c', SHELL_PROBE], {
+      encoding: 'utf8',
+      timeout: PROBE_TIMEOUT_MS,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return stdout ?? '';
+  } catch {
+    return '';
+  }
+}
+
 function probeWithShell(cpus: CpuCounts): Accounting | undefined {
-  const { stdout } = spawnSync('/bin/sh', ['-c', SHELL_PROBE], {
-    encoding: 'utf8',
-    timeout: PROBE_TIMEOUT_MS,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
   // The first rounds still load what the loop needs.
-  const figures = parseShellProbe(stdout ?? '', pageBytes()).slice(-3);
+  const figures = parseShellProbe(shellProbeOutput(), pageBytes()).slice(-3);
   return figures.length === 0 ? undefined : interpretFigures(figures, cpus.online);
 }
 

@@ -84,7 +84,7 @@ describe('doctor', () => {
   ];
 
   it.each(cases)('--json %s', async (_, env, addon) => {
-    const { version, engine, machine, kernelCounters, run, processes } = await doctorJson([], env);
+    const { version, engine, machine, accounting, monitors, run, processes } = await doctorJson([], env);
     expect(version).toBe(packageJson.version);
     expect(engine).toMatchObject({ addonLoaded: addon, name: 'wasm' });
     expect(engine.addonReason).not.toBe('');
@@ -93,9 +93,8 @@ describe('doctor', () => {
     expect(machine).toMatchObject({ possible, online, allowed, platform: process.platform, node: process.version });
     expect(run).toBeNull();
     if (process.platform !== 'linux') return;
-    const batch = Math.max(32, 2 * online.length);
-    const bytes = batch * online.length * machine.pageBytes;
-    expect(kernelCounters).toEqual({ batchPages: batch, bytesPerCounter: bytes, bytesPerRss: 3 * bytes });
+    expect(accounting).toMatchObject({ model: expect.any(String), batch: expect.any(Number) });
+    expect(monitors[0]).toMatchObject({ name: 'process.memoryUsage()', version: process.version, precise: false });
     expect(processes.unavailable).toBe('');
     expect(processes.examined).toBeGreaterThanOrEqual(processes.differing.length);
     expect(processes.examined).toBeGreaterThan(0);

@@ -66,8 +66,8 @@ describe('processes', () => {
   it('gives errors their sign, in MiB', () => {
     const report = sampleReport({ processes: 0 });
     report.processes.differing = [
-      { pid: 7, name: 'less', statBytes: 0, statmBytes: 105_172 * 4096, errorBytes: -105_172 * 4096 },
-      { pid: 8, name: 'page', statBytes: 8192, statmBytes: 4096, errorBytes: 4096 },
+      { pid: 7, name: 'less', approximateBytes: 0, preciseBytes: 105_172 * 4096, errorBytes: -105_172 * 4096 },
+      { pid: 8, name: 'page', approximateBytes: 8192, preciseBytes: 4096, errorBytes: 4096 },
     ];
     const text = renderReport(report, PLAIN);
     expect(text).toMatch(/^ +-410\.828 +0\.000 +410\.828 +7 {2}less$/m);
@@ -78,13 +78,21 @@ describe('processes', () => {
     expect(renderReport(sampleReport({ processes: 0 }), PLAIN)).toContain('No process differs, of 5 examined.');
   });
 
+  it('says what monitors read, and how wrong that is now', () => {
+    const text = renderReport(sampleReport(), { ...PLAIN, width: 110 });
+    expect(text).toMatch(/process\.memoryUsage\(\) .* wrong: -[\d,.]+ MiB for PID/);
+    expect(text).toMatch(/prom-client .* \/proc\/self\/status +right/);
+    expect(text).toMatch(/Worst case +an approximate RSS is off by up to 768 KiB/);
+  });
+
   it('says so where there is no /proc', () => {
     const report = sampleReport({ processes: 0 });
     report.processes.unavailable = 'no /proc';
-    report.kernelCounters = null;
+    report.accounting = null;
     const text = renderReport(report, PLAIN);
     expect(text).toContain('Not to be had here: no /proc.');
-    expect(text).not.toContain('flat per-CPU counters');
+    expect(text).not.toContain('How this kernel counts');
+    expect(text).not.toContain('What monitors here read');
   });
 });
 

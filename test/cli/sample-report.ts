@@ -1,5 +1,5 @@
 import type { RunReport } from '../../lib/cli/counter-run.js';
-import { type DoctorReport, kernelCounters } from '../../lib/cli/report.js';
+import type { DoctorReport } from '../../lib/cli/report.js';
 
 /** A run on `cpus` pinned threads, CPU 0 the fastest. */
 export function sampleRun(cpus: number): RunReport {
@@ -55,13 +55,13 @@ export interface SampleOptions {
 export function sampleReport({ cpus = 2, processes = 3 }: SampleOptions = {}): DoctorReport {
   const ids = Array.from({ length: cpus }, (_, cpu) => cpu);
   const differing = Array.from({ length: processes }, (_, at) => {
-    const statmBytes = 5e12 / (at + 1);
+    const preciseBytes = 5e12 / (at + 1);
     const errorBytes = (at % 2 === 0 ? -1 : 1) * 4096 * 2 ** (30 - (at % 30));
     return {
       pid: 4_194_303 - at,
       name: NAMES[at % NAMES.length]!,
-      statBytes: statmBytes + errorBytes,
-      statmBytes,
+      approximateBytes: preciseBytes + errorBytes,
+      preciseBytes,
       errorBytes,
     };
   });
@@ -89,7 +89,18 @@ export function sampleReport({ cpus = 2, processes = 3 }: SampleOptions = {}): D
       packages: 2,
       lastLevelCaches: null,
     },
-    kernelCounters: kernelCounters(cpus, 4096),
+    accounting: {
+      model: 'flat-percpu',
+      statmPrecise: true,
+      batch: Math.max(32, 2 * cpus),
+      worstCaseBytes: 3 * Math.max(32, 2 * cpus) * cpus * 4096,
+      note: 'something that a probe could not find out, in a rather long sentence',
+    },
+    monitors: [
+      { name: 'process.memoryUsage()', version: 'v20.19.0', reads: '/proc/PID/stat', precise: false },
+      { name: '@opentelemetry/host-metrics', version: '0.36.0', reads: '/proc/PID/stat', precise: false },
+      { name: 'prom-client', version: '15.1.3', reads: '/proc/self/status', precise: true },
+    ],
     run: sampleRun(cpus),
     processes: {
       unavailable: '',

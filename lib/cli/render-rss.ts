@@ -1,0 +1,101 @@
+import type { Colors } from 'picocolors/types.js';
+import type { RssAccounting } from '../proc/accounting.js';
+import type { RssReading } from '../proc/rss.js';
+import { type Column, renderTable } from './table.js';
+import { formatBytes, formatCount, formatMiB, printable, wrap } from './text.js';
+
+/** Orders of the table: the largest first, but for the last two. */
+export const SORTS = ['precise', 'error', 'approximate', 'swap', 'anon', 'pid', 'name'] as const;
+export type Sort = (typeof SORTS)[number];
+
+const LEAST_NAME_WIDTH = 8;
+
+export function errorBytes({ approximate, precise }: RssReading): number {
+  return approximate - precise;
+}
+
+const COMPARE: Record<Sort, (a: RssReading, b: RssReading) => number> = {
+  precise: (a, b) => b.precise - a.precise,
+  error: (a, b) => Math.abs(errorBytes(b)) - Math.abs(errorBytes(a)),
+  approximate: (a, b) => b.approximate - a.approximate,
+  swap: (a, b) => b.swap - a.swap,
+  anon: (a, b) => b.anon - a.anon,
+  pid: (a, b) => a.pid - b.pid,
+  name: (a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)),
+};
+
+/** @returns the readings in that order, equal ones by pid. */
+export function sorted(readings: RssReading[], sort: Sort): RssReading[] {
+  return readings.toSorted((a, b) => COMPARE[sort](a, b) || a.pid - b.pid);
+}
+
+const COLUMNS: Column[] = [
+  { head: 'precise', align: 'right' },
+  { head: 'approximate', align: 'right' },
+  { head: 'error', align: 'right' },
+  { head: 'approximate allows', align: 'right', optional: true },
+  { head: 'anon', align: 'right', optional: true },
+  { head: 'file', align: 'right', optional: true },
+  { head: 'shmem', align: 'right', optional: true },
+  { head: 'swap', align: 'right', optional: true },
+  { head: 'PID', align: 'right' },
+  { head: 'process', align: 'left', flexible: LEAST_NAME_WIDTH },
+];
+
+function toRow(reading: RssReading): string[] {
+  const error = errorBytes(reading);
+  return [
+    formatMiB(reading.precise),
+    formatMiB(reading.approximate),
+    `${error > 0 ? '+' : ''}${formatMiB(error)}`,
+    `${formatMiB(reading.min)} … ${formatMiB(reading.max)}`,
+    formatMiB(reading.anon),
+    formatMiB(reading.file),
+    formatMiB(reading.shmem),
+    formatMiB(reading.swap),
+    String(reading.pid),
+    printable(reading.name),
+  ];
+}
+
+/** @returns how the figures came about, in a sentence. */
+export function describeAccounting({ model, statmPrecise, worstCaseBytes }: RssAccounting): string {
+  const models = {
+    'flat-percpu': 'flat per-CPU counters',
+    'per-thread': 'counters per thread',
+    hierarchical: 'hierarchical per-CPU counters',
+    unknown: 'an unknown way of counting',
+  };
+  const each = model === 'per-thread' ? ' per thread' : '';
+  return (
+    `approximate: /proc/PID/stat, ${models[model]}, off by up to ${formatBytes(worstCaseBytes)}${each}; ` +
+    `precise: ${statmPrecise ? 'statm' : 'smaps_rollup'}`
+  );
+}
+
+export interface RenderRssOptions {
+  width: number;
+  colors: Colors;
+  /** Rows to show. */
+  limit: number;
+}
+
+/** @returns the table for people, sizes in MiB; lines no wider than `width` unless the columns alone need more. */
+export function renderRss(
+  readings: RssReading[],
+  accounting: RssAccounting,
+  { width, colors, limit }: RenderRssOptions,
+): string[] {
+  const shown = readings.slice(0, limit);
+  const total = readings.reduce((sum, { precise }) => sum + precise, 0);
+  const hidden = readings.length - shown.length;
+  const error = readings.reduce((sum, reading) => sum + Math.abs(errorBytes(reading)), 0);
+  const count = `${formatCount(readings.length)} processes, ${formatMiB(total)} MiB together (shared memory counted in each)`;
+  const rest = hidden > 0 ? `; ${formatCount(hidden)} not shown (--limit)` : '';
+  return [
+    ...(shown.length > 0 ? renderTable(COLUMNS, shown.map(toRow), width, colors) : ['No process has memory here.']),
+    '',
+    ...wrap(`MiB. ${count}, ${formatMiB(error)} MiB of error${rest}.`, width),
+    ...wrap(`${describeAccounting(accounting)}.`, width).map(colors.dim),
+  ];
+}

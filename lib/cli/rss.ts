@@ -1,0 +1,119 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { PercpuError } from '../errors.js';
+import { type RssAccounting, rssAccounting } from '../proc/accounting.js';
+import { type RssReading, readRss } from '../proc/rss.js';
+import { RssScanner, scanRss } from '../proc/rss-scanner.js';
+import { seconds, wholeNumber } from './options.js';
+import { renderRss, SORTS, type Sort, sorted } from './render-rss.js';
+import { createColors, outputWidth, wantsColor } from './terminal.js';
+import { watch } from './watch.js';
+
+interface RssOptions {
+  watch?: boolean;
+  sort: Sort;
+  interval: number;
+  limit?: number;
+  all?: boolean;
+  root?: string;
+  json?: boolean;
+}
+
+const DEFAULT_ROWS = 20;
+/** Headings, the blank line, and the two sentences below, on a narrow terminal. */
+const LINES_AROUND = 7;
+const MAX_PID = 2 ** 31 - 1;
+
+function collectPids(text: string, before: number[] | undefined): number[] {
+  const pid = Number(text);
+  if (/^\d+$/.test(text) && pid >= 1 && pid <= MAX_PID) return [...(before ?? []), pid];
+  throw new InvalidArgumentError(`A PID is a whole number from 1 to ${MAX_PID}.`);
+}
+
+/** Adds `percpu rss`: what processes really hold, beside what monitors read. */
+export function addRssCommand(program: Command): void {
+  program
+    .command('rss')
+    .description('show what processes really hold, beside what monitors read')
+    .argument('[PID...]', 'only these processes', collectPids)
+    .option('--watch', 'redraw every interval until Ctrl-C')
+    .option('--interval <SECONDS>', 'between two looks', seconds, 2)
+    .addOption(new Option('--sort <COLUMN>', 'what comes first').choices(SORTS).default('precise'))
+    .option('--limit <N>', 'rows to show (default: 20, with --watch what fits)', wholeNumber(1, 1e6))
+    .option('--all', 'also processes without memory: kernel threads and zombies')
+    .option('--root <DIR>', 'a proc tree to read instead of /proc')
+    .option('--json', 'print bytes as JSON; with --watch one document per line')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  percpu rss --sort error        who is reported most wrongly\n' +
+        '  percpu rss 1234 --json         one process, for a program\n' +
+        '  percpu rss --watch             like top\n' +
+        '\nExit status: 0; 1 if a PID is not there or something failed; 2 for bad usage.',
+    )
+    .action(showRss);
+}
+
+function hasMemory({ approximate, precise }: RssReading): boolean {
+  return approximate > 0 || precise > 0;
+}
+
+/** Reads the given processes one by one; those that fail are named on stderr. */
+function readEach(pids: number[], root: string | undefined): RssReading[] {
+  return pids.flatMap((pid) => {
+    try {
+      return [readRss(pid, root === undefined ? {} : { root })];
+    } catch (error) {
+      const { code, message } = error as PercpuError;
+      if (code !== 'ESRCH' && code !== 'EACCES' && code !== 'EBADMSG') throw error;
+      process.stderr.write(`percpu: ${message}\n`);
+      process.exitCode = 1;
+      return [];
+    }
+  });
+}
+
+async function showRss(given: number[], options: RssOptions): Promise<void> {
+  const pids = given.length > 0 ? given : undefined;
+  // With a root of another machine the accounting is that tree's own; what is said of it is this machine's at the most.
+  const accounting = rssAccounting();
+  if (options.watch) return watchRss(pids, options, accounting);
+  const { root } = options;
+  const readings = pids ? readEach(pids, root) : await scanRss(root === undefined ? {} : { root });
+  process.stdout.write(
+    print(readings, pids, options, accounting, options.limit ?? (pids ? pids.length : DEFAULT_ROWS)),
+  );
+}
+
+function print(
+  readings: RssReading[],
+  pids: number[] | undefined,
+  { sort, all, json, watch: watching }: RssOptions,
+  accounting: RssAccounting,
+  limit: number,
+): string {
+  const shown = sorted(pids || all ? readings : readings.filter(hasMemory), sort);
+  if (json) return `${JSON.stringify({ accounting, processes: shown }, null, watching ? 0 : 2)}\n`;
+  const { stdout } = process;
+  const lines = renderRss(shown, accounting, {
+    width: outputWidth(stdout),
+    colors: createColors(wantsColor(stdout)),
+    limit,
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+async function watchRss(pids: number[] | undefined, options: RssOptions, accounting: RssAccounting): Promise<void> {
+  const { root } = options;
+  const scanner = new RssScanner({ ...(pids && { pids }), ...(root !== undefined && { root }) });
+  try {
+    await watch({
+      intervalMs: 1000 * options.interval,
+      inPlace: !options.json,
+      draw: async (signal) => {
+        const readings = await scanner.scan(signal);
+        return (rows) => print(readings, pids, options, accounting, options.limit ?? Math.max(1, rows - LINES_AROUND));
+      },
+    });
+  } finally {
+    scanner.destroy();
+  }
+}
