@@ -17,7 +17,7 @@ export interface RenderOptions {
 
 const MAX_PROCESSES = 20;
 const LEAST_NAME_WIDTH = 8;
-const LEAST_FINDING_WIDTH = 28;
+const LEAST_FINDING_WIDTH = 34;
 const LEAST_MONITOR_TABLE_WIDTH = 80;
 
 /** @returns the report for people: lines no wider than `width`, with a newline at the end. */
