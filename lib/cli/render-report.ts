@@ -18,7 +18,7 @@ export interface RenderOptions {
 const MAX_PROCESSES = 20;
 const LEAST_NAME_WIDTH = 8;
 const LEAST_FINDING_WIDTH = 34;
-const LEAST_MONITOR_TABLE_WIDTH = 80;
+const LEAST_MONITOR_TABLE_WIDTH = 90;
 
 /** @returns the report for people: lines no wider than `width`, with a newline at the end. */
 export function renderReport(report: DoctorReport, { width, color, all = false }: RenderOptions): string {

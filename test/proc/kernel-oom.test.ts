@@ -34,6 +34,8 @@ async function startHog(group: TestCgroup, oomScoreAdj: number): Promise<Hog> {
   const child = fork(hogFile, { stdio: 'ignore', execArgv: ['--max-semi-space-size=1'] });
   started.push(child);
   child.on('error', () => {});
+  // Each step of growing waits for an answer or the end.
+  child.setMaxListeners(0);
   await once(child, 'message');
   const pid = child.pid!;
   writeFileSync(`/proc/${pid}/oom_score_adj`, String(oomScoreAdj));
