@@ -90,11 +90,12 @@ class Run {
     napi_release_threadsafe_function(notify, napi_tsfn_release);
   }
 
-  // On the JavaScript thread; `env` is null when the environment is on its way out.
+  // On the JavaScript thread. `env` is null for a call that was still waiting when the environment went away:
+  // the function may have been finalised by then, and the run freed.
   static void CallDone(napi_env env, napi_value done, void* data, void*) {
+    if (env == nullptr) return;
     auto* run = static_cast<Run*>(data);
     run->threads_.Join();
-    if (env == nullptr) return;
     napi_value receiver;
     napi_value outcome[4];
     if (napi_get_undefined(env, &receiver) != napi_ok || !run->Outcome(env, outcome)) return;
