@@ -36,6 +36,16 @@ export class PercpuError extends Error {
   }
 }
 
+/** A name that is one: objects can have anything in its place, or throw when they are asked. */
+function nameOf(read: () => unknown): string | undefined {
+  try {
+    const name = read();
+    return typeof name === 'string' && name !== '' ? name.slice(0, 40) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A short rendering of a rejected value: enough to recognise it, never a whole object graph. */
 export function describe(value: unknown): string {
   switch (typeof value) {
@@ -46,9 +56,9 @@ export function describe(value: unknown): string {
     case 'number':
       return Object.is(value, -0) ? '-0' : String(value);
     case 'object':
-      return value === null ? 'null' : `an object (${value.constructor?.name || 'no prototype'})`;
+      return value === null ? 'null' : `an object (${nameOf(() => value.constructor?.name) ?? 'no prototype'})`;
     case 'function':
-      return `a function (${value.name || 'anonymous'})`;
+      return `a function (${nameOf(() => value.name) ?? 'anonymous'})`;
     default:
       return String(value);
   }

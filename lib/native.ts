@@ -1,6 +1,5 @@
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { PercpuError } from './errors.js';
+import { firstLine, loadAddon, type NativeStatus } from './native-loader.js';
 
 /** What the addon offers; native/binding/ documents each function. Internal: nothing here checks its arguments twice. */
 export interface NativeAddon {
@@ -43,10 +42,9 @@ export interface NativeAddon {
    * Reads one process into `row` (192 bytes); `pid` 0 is the calling one.
    *
    * @param want bits: lib/proc/process-files.ts.
-   * @param failed one word: which file failed, by its number in `FILES`; one more is the root itself.
-   * @returns 0, or a negated errno.
+   * @returns 0, or negated `errno + 4096 * file`: which file failed, by its number in `FILES`; one more is the root itself.
    */
-  readProcess(root: string, pid: number, want: number, row: Uint8Array, failed: Int32Array): number;
+  readProcess(root: string, pid: number, want: number, row: Uint8Array): number;
   /** A scanner that keeps so many files open between scans, until it is closed or collected; undefined without memory. */
   openScanner(root: string, maxOpenFiles: number): object | undefined;
   /**
@@ -76,24 +74,7 @@ export interface NativeAddon {
   counterClear(words: Int32Array, descriptor: number): void;
 }
 
-/** One place the addon was looked for in, and what came of it. */
-export interface LoadAttempt {
-  path: string;
-  outcome: string;
-}
-
-export interface NativeStatus {
-  readonly addon: NativeAddon | undefined;
-  /** One line for people: where it was loaded from, or why it was not. */
-  readonly reason: string;
-  readonly attempts: readonly LoadAttempt[];
-}
-
-/** Where `npm run build:addon` puts it. */
-const LOCAL_BUILD = fileURLToPath(new URL('../build/Release/percpu.node', import.meta.url));
-
-const requireFrom = createRequire(import.meta.url);
-
+/** Reading the environment throws where a runtime does not permit it. */
 function readSetting(): string | undefined {
   try {
     return process.env.PERCPU_NATIVE;
@@ -102,37 +83,12 @@ function readSetting(): string | undefined {
   }
 }
 
-function candidates(setting: string | undefined): string[] {
-  if (setting !== undefined && setting !== '' && setting !== '1') return [setting];
-  return [LOCAL_BUILD];
-}
-
-function tryLoad(path: string): NativeAddon | string {
-  try {
-    return requireFrom(path) as NativeAddon;
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'MODULE_NOT_FOUND') return path === LOCAL_BUILD ? 'not built' : `no file ${path}`;
-    return message.split('\n', 1)[0]!;
-  }
-}
-
 function load(): NativeStatus {
-  const setting = readSetting();
-  if (setting === '0') return { addon: undefined, reason: 'switched off by PERCPU_NATIVE=0', attempts: [] };
-  if (process.platform !== 'linux') {
-    return { addon: undefined, reason: `the addon is for Linux, this is ${process.platform}`, attempts: [] };
+  try {
+    return loadAddon(readSetting(), import.meta.url);
+  } catch (error) {
+    return { addon: undefined, reason: firstLine(error), attempts: [] };
   }
-  const attempts: LoadAttempt[] = [];
-  for (const path of candidates(setting)) {
-    const loaded = tryLoad(path);
-    if (typeof loaded !== 'string') {
-      attempts.push({ path, outcome: 'loaded' });
-      return { addon: loaded, reason: `loaded from ${path}`, attempts };
-    }
-    attempts.push({ path, outcome: loaded });
-  }
-  return { addon: undefined, reason: attempts.map((a) => a.outcome).join('; '), attempts };
 }
 
 /** The addon, or why there is none. Loaded once per thread, when this module is; that never throws. */

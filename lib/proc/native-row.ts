@@ -6,7 +6,8 @@ const ROW_DOUBLES = ROW_BYTES / 8;
 const NAME_OFFSET = 128;
 const NAME_BYTES = ROW_BYTES - NAME_OFFSET;
 
-const decoder = new TextDecoder();
+/** A byte order mark is a character of the name like any other. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at++) if (bytes[at]! > 127) return false;

@@ -31,15 +31,16 @@ export function processError(code: string, root: string, pid: number | 'self', f
   return systemError(code, `cannot read '${path}'`, details);
 }
 
-/** @returns what went wrong with the directory of a proc tree. */
-export function rootError(code: string, root: string): PercpuError {
-  return systemError(code, `cannot read '${root}'`, { syscall: 'scandir', path: root });
-}
-
 export function noProcError(): PercpuError {
   const where = process.platform === 'linux' ? 'which is not there' : `and this is ${process.platform}`;
   return new PercpuError(
     'ERR_UNSUPPORTED_PLATFORM',
     `Reading processes needs the /proc of Linux, ${where}; counters, mm and OOM selection work without`,
   );
+}
+
+/** @returns what went wrong with the directory of a proc tree: where that is /proc and not there, that the platform has none. */
+export function rootError(code: string, root: string): PercpuError {
+  if (root === '/proc' && (code === 'ENOENT' || code === 'ENOTDIR')) return noProcError();
+  return systemError(code, `cannot read '${root}'`, { syscall: 'scandir', path: root });
 }

@@ -53,7 +53,7 @@ export function parseStat(text: string): ProcStat | undefined {
   const fields = text.slice(close + 2).split(' ');
   // A number is known to be whole by the field that follows it.
   if (fields.length <= RSS + 1) return undefined;
-  const pid = parseCount(text.slice(0, open).trimEnd());
+  const pid = parseCount(/^(\d+) *$/.exec(text.slice(0, open))?.[1]);
   const [state = ''] = fields;
   const flags = parseCount(fields[FLAGS]);
   const threads = parseCount(fields[NUM_THREADS]);
@@ -120,5 +120,6 @@ export function parseRollup(text: string): number | undefined {
 /** @returns the integer that is all of a file such as /proc/PID/oom_score_adj; undefined where that holds something else. */
 export function parseInteger(text: string): number | undefined {
   const line = text.endsWith('\n') ? text.slice(0, -1) : text;
-  return /^-?\d{1,15}$/.test(line) ? Number(line) : undefined;
+  // Adding 0 makes 0 of -0.
+  return /^-?\d{1,15}$/.test(line) ? Number(line) + 0 : undefined;
 }

@@ -38,7 +38,7 @@ export const Want = {
   OOM: 2,
 } as const;
 
-/** The files of a process, in the order in which they are read. */
+/** The files of a process; the first three are the ones that can stay open. */
 export const FILES = ['stat', 'statm', 'status', 'smaps_rollup', 'oom_score_adj', 'oom_score'] as const;
 
 export type ProcessFile = (typeof FILES)[number];

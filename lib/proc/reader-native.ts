@@ -1,16 +1,15 @@
 import { abortError } from '../errors.js';
 import type { NativeAddon } from '../native.js';
 import { NativeRows, ROW_BYTES } from './native-row.js';
-import { errnoName, noProcError, processError, rootError } from './proc-errors.js';
+import { errnoName, processError, rootError } from './proc-errors.js';
 import { FILES, type ProcessFiles } from './process-files.js';
 import type { ProcReader, Scanner, ScanRequest } from './reader.js';
 
 /** The number of the root itself among the files that can fail. */
 const ROOT = FILES.length;
 
-function nativeRootError(errno: number, root: string): Error {
-  return root === '/proc' ? noProcError() : rootError(errnoName(errno), root);
-}
+/** More than there are: what a failure's file is multiplied by. */
+const ERRNOS = 4096;
 
 class NativeScanner implements Scanner {
   readonly #addon: NativeAddon;
@@ -37,13 +36,13 @@ class NativeScanner implements Scanner {
         signal?.removeEventListener('abort', onAbort);
         this.openFiles = openFiles;
         if (signal?.aborted) return reject(abortError(signal));
-        if (errno !== 0) return reject(nativeRootError(errno, this.#root));
+        if (errno !== 0) return reject(rootError(errnoName(errno), this.#root));
         const rows = new NativeRows(buffer);
         resolve(Array.from({ length: count }, (_, index) => rows.at(index)));
       };
       const list = pids && Uint32Array.from(pids);
       const error = this.#addon.scanProcesses(this.#scanner, list, want, stop, done);
-      if (error !== 0) return reject(nativeRootError(-error, this.#root));
+      if (error !== 0) return reject(rootError(errnoName(-error), this.#root));
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
@@ -57,13 +56,13 @@ class NativeScanner implements Scanner {
 /** Reads through the addon: one process on the calling thread, many on libuv's thread pool. */
 export function nativeReader(addon: NativeAddon): ProcReader {
   const rows = new NativeRows(new ArrayBuffer(ROW_BYTES));
-  const failed = new Int32Array(1);
   return {
     readOne(root, pid, want) {
-      const error = addon.readProcess(root, pid === 'self' ? 0 : pid, want, rows.bytes, failed);
-      if (error === 0) return rows.at(0);
-      if (failed[0] === ROOT) throw nativeRootError(-error, root);
-      throw processError(errnoName(-error), root, pid, FILES[failed[0]!]!);
+      const failure = -addon.readProcess(root, pid === 'self' ? 0 : pid, want, rows.bytes);
+      if (failure === 0) return rows.at(0);
+      const code = errnoName(failure % ERRNOS);
+      const file = Math.floor(failure / ERRNOS);
+      throw file === ROOT ? rootError(code, root) : processError(code, root, pid, FILES[file]!);
     },
     openScanner: (root, maxOpenFiles) => new NativeScanner(addon, root, maxOpenFiles),
   };

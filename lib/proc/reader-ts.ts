@@ -1,40 +1,24 @@
-import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { abortError } from '../errors.js';
-import { noProcError, processError, rootError } from './proc-errors.js';
+import { KEPT_FILES, KeptFiles, type ReadFile, withPaths } from './kept-files.js';
+import { processError, rootError } from './proc-errors.js';
 import { parseInteger, parseRollup, parseStat, parseStatm, parseStatus } from './proc-files.js';
-import { FILES, type ProcessFile, type ProcessFiles, Want } from './process-files.js';
+import { type ProcessFile, type ProcessFiles, Want } from './process-files.js';
 import type { ProcReader, Scanner, ScanRequest } from './reader.js';
-
-/** More than any of the files holds, but for the tail of a status with thousands of CPUs, which nobody reads here. */
-const BUFFER_BYTES = 16 * 1024;
-const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
 
 /** How long a scan holds the event loop before it lets others have a turn. */
 const SLICE_MS = 4;
-
-/** Descriptors of one process that stay open: stat, statm, status. */
-const KEPT_FILES = 3;
 
 function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? 'EIO';
 }
 
-function readDescriptor(descriptor: number): string {
-  return buffer.toString('utf8', 0, readSync(descriptor, buffer, 0, BUFFER_BYTES, 0));
+/** This process, or the machine, has no descriptors left: that says nothing about the process to be read. */
+function isOutOfFiles(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'EMFILE' || code === 'ENFILE';
 }
-
-function readPath(path: string): string {
-  const descriptor = openSync(path, 'r');
-  try {
-    return readDescriptor(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** Reads one file of one process as text. */
-type ReadFile = (file: ProcessFile) => string;
 
 /** What stands behind a failed or unparsable file. */
 class FileError extends Error {
@@ -64,17 +48,26 @@ function parsed<T>(read: ReadFile, file: ProcessFile, parse: (text: string) => T
 function optionalRollup(read: ReadFile): number | null {
   try {
     return parseRollup(read('smaps_rollup')) ?? null;
-  } catch {
+  } catch (error) {
+    if (isOutOfFiles(error)) throw new FileError('smaps_rollup', codeOf(error));
     return null;
   }
 }
 
-/** @throws FileError */
+/**
+ * Reads stat, which is open all the while, last: that it can be read then shows that the files found by the pid meanwhile are
+ * the same process's.
+ *
+ * @throws FileError
+ */
 function readFiles(read: ReadFile, want: number): ProcessFiles {
-  const stat = parsed(read, 'stat', parseStat);
   const statm = parsed(read, 'statm', parseStatm);
   const status = parsed(read, 'status', parseStatus);
+  const rollupKiB = (want & Want.ROLLUP) !== 0 ? optionalRollup(read) : null;
   const wantsOom = (want & Want.OOM) !== 0;
+  const oomScoreAdj = wantsOom ? parsed(read, 'oom_score_adj', parseInteger) : 0;
+  const oomScore = wantsOom ? parsed(read, 'oom_score', parseInteger) : 0;
+  const stat = parsed(read, 'stat', parseStat);
   return {
     pid: stat.pid,
     name: stat.name,
@@ -85,14 +78,19 @@ function readFiles(read: ReadFile, want: number): ProcessFiles {
     statRssPages: stat.rssPages,
     residentPages: statm.residentPages,
     ...status,
-    rollupKiB: (want & Want.ROLLUP) !== 0 ? optionalRollup(read) : null,
-    oomScoreAdj: wantsOom ? parsed(read, 'oom_score_adj', parseInteger) : 0,
-    oomScore: wantsOom ? parsed(read, 'oom_score', parseInteger) : 0,
+    rollupKiB,
+    oomScoreAdj,
+    oomScore,
   };
 }
 
-function fromPaths(directory: string): ReadFile {
-  return (file) => readPath(`${directory}/${file}`);
+/** @throws FileError */
+function readByPaths(directory: string, want: number): ProcessFiles {
+  try {
+    return withPaths(directory, (read) => readFiles(read, want));
+  } catch (error) {
+    throw error instanceof FileError ? error : new FileError('stat', codeOf(error));
+  }
 }
 
 /** @throws PercpuError where the root itself is what is missing. */
@@ -101,14 +99,14 @@ function requireRoot(root: string): void {
   try {
     isDirectory = statSync(root).isDirectory();
   } catch (error) {
-    throw root === '/proc' ? noProcError() : rootError(codeOf(error), root);
+    throw rootError(codeOf(error), root);
   }
   if (!isDirectory) throw rootError('ENOTDIR', root);
 }
 
 function readOne(root: string, pid: number | 'self', want: number): ProcessFiles {
   try {
-    return readFiles(fromPaths(`${root}/${pid}`), want);
+    return readByPaths(`${root}/${pid}`, want);
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     requireRoot(root);
@@ -126,38 +124,12 @@ export function listPids(root: string): number[] {
   try {
     names = readdirSync(root);
   } catch (error) {
-    throw root === '/proc' ? noProcError() : rootError(codeOf(error), root);
+    throw rootError(codeOf(error), root);
   }
   return names
     .filter((name) => /^[1-9]\d{0,9}$/.test(name))
     .map(Number)
     .sort((a, b) => a - b);
-}
-
-/** The three files of one process, open. They stay bound to that process, whoever gets its pid. */
-class KeptFiles {
-  readonly #descriptors: number[] = [];
-
-  /** @throws what opening throws; nothing stays open then. */
-  constructor(directory: string) {
-    try {
-      for (const file of FILES.slice(0, KEPT_FILES)) this.#descriptors.push(openSync(`${directory}/${file}`, 'r'));
-    } catch (error) {
-      this.close();
-      throw error;
-    }
-  }
-
-  reader(directory: string): ReadFile {
-    return (file) => {
-      const descriptor = this.#descriptors[FILES.indexOf(file)];
-      return descriptor === undefined ? readPath(`${directory}/${file}`) : readDescriptor(descriptor);
-    };
-  }
-
-  close(): void {
-    for (const descriptor of this.#descriptors.splice(0)) closeSync(descriptor);
-  }
 }
 
 class TsScanner implements Scanner {
@@ -179,7 +151,7 @@ class TsScanner implements Scanner {
   async scan({ pids, want, signal }: ScanRequest): Promise<ProcessFiles[]> {
     this.#scanning = true;
     try {
-      const listed = pids ?? listPids(this.#root);
+      const listed = pids ?? this.#list();
       if (pids) requireRoot(this.#root);
       this.#forgetAllBut(listed);
       const rows: ProcessFiles[] = [];
@@ -215,14 +187,40 @@ class TsScanner implements Scanner {
     this.#kept.delete(pid);
   }
 
+  /** What needs a descriptor comes before what merely keeps some. */
+  #givingBack<T>(first: () => T, again: () => T): T {
+    try {
+      return first();
+    } catch (error) {
+      if (!isOutOfFiles(error)) throw error;
+      this.#forgetAllBut([]);
+      return again();
+    }
+  }
+
+  #list(): number[] {
+    const list = () => listPids(this.#root);
+    return this.#givingBack(list, list);
+  }
+
   #read(pid: number, want: number): ProcessFiles | undefined {
     const directory = `${this.#root}/${pid}`;
+    return this.#givingBack(
+      () => this.#readKeeping(pid, directory, want),
+      () => this.#tryRead(pid, () => readByPaths(directory, want)),
+    );
+  }
+
+  #readKeeping(pid: number, directory: string, want: number): ProcessFiles | undefined {
     const kept = this.#kept.get(pid);
-    const again = kept && this.#tryRead(kept.reader(directory), want);
+    const again = kept && this.#tryRead(pid, () => readFiles(kept.reader(directory), want));
     if (again) return again;
     // Its process has ended; the pid may have got a new one.
     this.#forget(pid);
-    const row = this.#tryRead(this.#keep(pid, directory)?.reader(directory) ?? fromPaths(directory), want);
+    const keptNow = this.#keep(pid, directory);
+    const row = this.#tryRead(pid, () =>
+      keptNow ? readFiles(keptNow.reader(directory), want) : readByPaths(directory, want),
+    );
     if (!row) this.#forget(pid);
     return row;
   }
@@ -238,12 +236,14 @@ class TsScanner implements Scanner {
     }
   }
 
-  #tryRead(read: ReadFile, want: number): ProcessFiles | undefined {
+  /** @throws PercpuError where there are no descriptors left: leaving processes out would look like a smaller machine. */
+  #tryRead(pid: number, read: () => ProcessFiles): ProcessFiles | undefined {
     try {
-      return readFiles(read, want);
+      return read();
     } catch (error) {
-      if (error instanceof FileError) return undefined;
-      throw error;
+      if (!(error instanceof FileError)) throw error;
+      if (isOutOfFiles(error)) throw processError(error.code, this.#root, pid, error.file);
+      return undefined;
     }
   }
 }

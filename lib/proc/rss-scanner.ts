@@ -93,18 +93,22 @@ export class RssScanner {
     const before = this.#last;
     const turn = (async () => {
       await before;
-      if (this.#destroyed) throw new PercpuError('ERR_DESTROYED', 'The scanner was destroyed');
+      this.#requireAlive();
       if (signal?.aborted) throw abortError(signal);
-      const rows = await this.#scanner.scan({
+      const scan = this.#scanner.scan({
         want,
         ...(this.#pids && { pids: this.#pids }),
         ...(signal && { signal }),
       });
-      if (this.#destroyed) throw new PercpuError('ERR_DESTROYED', 'The scanner was destroyed');
-      return rows;
+      // Whatever a scan that destroy() has cut short says of itself.
+      return scan.finally(() => this.#requireAlive());
     })();
     this.#last = turn.catch(() => {});
     return turn;
+  }
+
+  #requireAlive(): void {
+    if (this.#destroyed) throw new PercpuError('ERR_DESTROYED', 'The scanner was destroyed');
   }
 
   /** Closes all files. Scans under way reject with `ERR_DESTROYED`. Idempotent. */

@@ -77,8 +77,9 @@ export function toReading(files: ProcessFiles, tree: ProcTree): RssReading {
 
 /**
  * One process's resident memory by every account: what monitors read, what there is, what the first allows, and what it
- * is made of. Reads /proc/PID/stat, statm and status, and smaps_rollup where statm is not precise, one after the other: a
- * process that grows meanwhile may show more in the later ones.
+ * is made of. Reads /proc/PID/statm and status, smaps_rollup where statm is not precise, and stat, one after the other: a
+ * process that grows meanwhile may show more in the later ones. All of them are the same process's, though its pid may have
+ * been another's before and be another's after.
  *
  * Kernel threads and zombies have no memory: all figures 0. Another user's smaps_rollup may be denied; `source` then says
  * 'statm'.

@@ -14,6 +14,7 @@ namespace percpu {
 namespace {
 
 constexpr size_t kMaxRootBytes = 4096;  // PATH_MAX
+constexpr int32_t kErrnos = 4096;       // more than there are; lib/proc/reader-native.ts has the same
 
 bool GetRoot(Napi::Value value, char (&root)[kMaxRootBytes]) {
   size_t length = 0;
@@ -26,17 +27,13 @@ Napi::Value OwnResident(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(OwnResidentPages()));
 }
 
-// (root, pid, want, row, failed): 0, or a negated errno; then failed[0] is the file. lib/native.ts describes
-// them.
+// (root, pid, want, row): 0, or what failed as lib/native.ts describes it.
 Napi::Value ReadOne(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   char root[kMaxRootBytes];
   if (!GetRoot(info[0], root)) return ThrowInvalidArgument(env, "root must be a path");
   const TypedMemory row = GetTypedMemory(info[3], napi_uint8_array);
-  const TypedMemory failed = GetTypedMemory(info[4], napi_int32_array);
-  if (row.bytes < sizeof(ProcessRow) || failed.bytes < sizeof(int32_t)) {
-    return ThrowInvalidArgument(env, "row and failed must be large enough");
-  }
+  if (row.bytes < sizeof(ProcessRow)) return ThrowInvalidArgument(env, "row must be large enough");
   const uint32_t pid = ToUint32(info[1]);
   const uint32_t want = ToUint32(info[2]);
   ProcessRow process;
@@ -44,10 +41,9 @@ Napi::Value ReadOne(const Napi::CallbackInfo& info) {
   const bool own = pid == 0 && strcmp(root, "/proc") == 0;
   const int error =
       own ? ReadOwnProcess(want, &process, &failure) : ReadProcessAt(root, pid, want, &process, &failure);
-  if (error == 0) memcpy(row.data, &process, sizeof(process));
-  const int32_t file = failure.file;
-  memcpy(failed.data, &file, sizeof(file));
-  return Napi::Number::New(env, -error);
+  if (error != 0) return Napi::Number::New(env, -(error + kErrnos * failure.file));
+  memcpy(row.data, &process, sizeof(process));
+  return Napi::Number::New(env, 0);
 }
 
 // A scanner and the scan it runs, if any.

@@ -2,11 +2,11 @@
 
 #include <sched.h>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <ctime>
 
 #include "cpu/affinity.h"
+#include "cpu/thread.h"
 #include "percpu/pause.h"
 
 namespace percpu {
@@ -16,28 +16,10 @@ namespace {
 // Iterations between two looks at the stop flag: some microseconds of work.
 constexpr uint64_t kSlice = 1024;
 
-// The loops need little; the default of 8 MiB would be much address space for thousands of threads.
-constexpr size_t kStackBytes = 256 * 1024;
-
 int64_t NowNs() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
-// Makes a thread that takes no signals: they are for the threads of the program around us.
-int CreateThread(pthread_t* handle, void* (*entry)(void*), void* argument) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_attr_t attributes;
-  if (const int error = pthread_attr_init(&attributes); error != 0) return error;
-  pthread_attr_setstacksize(&attributes, kStackBytes);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int error = pthread_create(handle, &attributes, entry, argument);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_attr_destroy(&attributes);
-  return error;
 }
 
 }  // namespace
@@ -72,7 +54,7 @@ int PinnedThreads::Start(PinnedLoop loop, void* loop_context, Done done, void* d
   done_ = done;
   loop_context_ = loop_context;
   done_context_ = done_context;
-  const int error = CreateThread(&coordinator_, RunCoordinator, this);
+  const int error = StartThread(&coordinator_, RunCoordinator, this);
   started_ = error == 0;
   return error;
 }
@@ -93,7 +75,7 @@ void* PinnedThreads::RunCoordinator(void* self) {
 void PinnedThreads::Coordinate() {
   uint32_t created = 0;
   for (; created < threads_ && !stopped(); created++) {
-    const int error = CreateThread(&handles_[created].handle, RunThread, &handles_[created]);
+    const int error = StartThread(&handles_[created].handle, RunThread, &handles_[created]);
     PERCPU_PAUSE(kThreadCreated);
     if (error == 0) continue;
     Fail(error, "pthread_create", results_[created].cpu);

@@ -2,10 +2,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+
+#include "cpu/affinity.h"
+#include "cpu/thread.h"
 
 namespace percpu {
 
@@ -84,21 +89,40 @@ uint32_t Hash(uint32_t pid) {
   return pid * 2654435769u;
 }
 
+// As many as libuv's pool has by default: enough for the kernel's part to be done in a fraction of the time,
+// and few enough to leave a large machine alone.
+constexpr uint32_t kMaxThreads = 4;
+
+// Some 300 us of work: less is not worth a thread, which costs some 30 us.
+constexpr size_t kJobsPerThread = 32;
+
+// Jobs a thread takes at a time: 100 to 400 us of work, after which it gives way to others.
+constexpr size_t kJobsAtATime = 16;
+
+uint32_t ThreadsFor(size_t jobs) {
+  const size_t useful = jobs / kJobsPerThread;
+  if (useful <= 1) return 1;
+  const uint32_t most = useful < kMaxThreads ? static_cast<uint32_t>(useful) : kMaxThreads;
+  CpuSet allowed;
+  if (ReadAffinity(0, &allowed) != 0) return 1;
+  uint32_t cpus = 0;
+  for (uint32_t cpu = 0; cpu < allowed.capacity() && cpus < most; cpu++) cpus += allowed.Has(cpu);
+  return cpus;
+}
+
 }  // namespace
 
 ProcessRows::~ProcessRows() {
   free(rows);
 }
 
-ProcessRow* ProcessRows::Next() {
-  if (count == capacity) {
-    const size_t larger = capacity == 0 ? 256 : 2 * capacity;
-    auto* grown = static_cast<ProcessRow*>(realloc(rows, larger * sizeof(ProcessRow)));
-    if (grown == nullptr) return nullptr;
-    rows = grown;
-    capacity = larger;
-  }
-  return &rows[count];
+bool ProcessRows::Reserve(size_t rows_in_all) {
+  if (rows_in_all <= capacity) return true;
+  auto* grown = static_cast<ProcessRow*>(realloc(rows, rows_in_all * sizeof(ProcessRow)));
+  if (grown == nullptr) return false;
+  rows = grown;
+  capacity = rows_in_all;
+  return true;
 }
 
 KeptTable::~KeptTable() {
@@ -113,7 +137,7 @@ KeptTable::Entry* KeptTable::Slot(uint32_t pid) const {
   return &entries_[at];
 }
 
-KeptTable::Entry* KeptTable::Find(uint32_t pid) {
+KeptTable::Entry* KeptTable::Find(uint32_t pid) const {
   if (capacity_ == 0) return nullptr;
   Entry* entry = Slot(pid);
   return entry->pid == pid ? entry : nullptr;
@@ -188,74 +212,182 @@ bool ProcScanner::Open(const char* root, uint32_t max_open_files) {
   return true;
 }
 
+// One process to read, at the same place as its row. Its thread alone touches it while they run.
+struct Job {
+  KeptDescriptors files;  // from the table; or opened now, to go there
+  bool from_table;
+  bool may_keep;
+  bool stale;  // what the table had could not be read
+  int error;
+};
+
+struct ProcScanner::Jobs {
+  Jobs() = default;
+  Jobs(const Jobs&) = delete;
+  Jobs& operator=(const Jobs&) = delete;
+  ~Jobs() { free(jobs); }
+
+  int root_fd = -1;
+  uint32_t want = 0;
+  const uint32_t* pids = nullptr;
+  size_t count = 0;
+  const int32_t* stop[2] = {};
+  ProcessRow* rows = nullptr;
+  Job* jobs = nullptr;
+  // The first job that no thread has taken. Relaxed: it gives out places and nothing else; what they hold was
+  // written before the threads began and is read after they have ended.
+  size_t next = 0;
+
+  // Relaxed: the words say to stop, and nothing else in memory goes with them. JavaScript's threads and the
+  // environment's clean-up write them.
+  bool Stopped() const {
+    return __atomic_load_n(stop[0], __ATOMIC_RELAXED) != 0 || __atomic_load_n(stop[1], __ATOMIC_RELAXED) != 0;
+  }
+
+  void Read(size_t at);
+  void ReadSome();
+  void ReadAll();
+};
+
+void ProcScanner::Jobs::Read(size_t at) {
+  Job& job = jobs[at];
+  const uint32_t pid = pids[at];
+  ReadFailure failure;
+  if (job.from_table) {
+    job.error = ReadProcess(root_fd, pid, job.files, want, &rows[at], &failure);
+    if (job.error == 0 || IsOutOfFiles(job.error)) return;
+    // Ended; the pid may have a new owner. What the table holds is not closed here: the same pid may be
+    // listed twice, and another thread be reading it.
+    job.stale = true;
+  } else if (job.may_keep && OpenKept(root_fd, pid, &job.files) == 0) {
+    job.error = ReadProcess(root_fd, pid, job.files, want, &rows[at], &failure);
+    if (job.error != 0) job.files.Close();
+    return;
+  }
+  job.error = ReadProcess(root_fd, pid, KeptDescriptors(), want, &rows[at], &failure);
+}
+
+void ProcScanner::Jobs::ReadSome() {
+  for (;;) {
+    const size_t from = __atomic_fetch_add(&next, kJobsAtATime, __ATOMIC_RELAXED);
+    for (size_t at = from; at < from + kJobsAtATime; at++) {
+      if (at >= count || Stopped()) return;
+      Read(at);
+    }
+    // Where every CPU is busy with this, the event loop would wait for the end of a time slice, milliseconds
+    // away: kernels that do not preempt leave a running thread alone until then.
+    sched_yield();
+  }
+}
+
+// Where no more threads can be had, those that there are do the work.
+void ProcScanner::Jobs::ReadAll() {
+  pthread_t helpers[kMaxThreads - 1];
+  uint32_t started = 0;
+  const uint32_t wanted = ThreadsFor(count) - 1;
+  const auto entry = [](void* jobs) -> void* {
+    static_cast<Jobs*>(jobs)->ReadSome();
+    return nullptr;
+  };
+  while (started < wanted && StartThread(&helpers[started], entry, this) == 0) started++;
+  ReadSome();
+  for (uint32_t i = 0; i < started; i++) pthread_join(helpers[i], nullptr);
+}
+
 int ProcScanner::Scan(const uint32_t* pids, size_t pid_count, uint32_t want, const int32_t* const (&stop)[2],
                       ProcessRows* rows) {
   int root_fd = open(root_, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (root_fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+  if (root_fd < 0 && IsOutOfFiles(errno)) {
     kept_.Clear();
     root_fd = open(root_, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   }
   if (root_fd < 0) return errno;
   PidList listed;
-  int error = pids == nullptr ? ListPids(root_fd, &listed) : 0;
+  int error = 0;
   if (pids == nullptr) {
+    error = ListPids(root_fd, &listed);
+    if (IsOutOfFiles(error)) {
+      kept_.Clear();
+      error = ListPids(root_fd, &listed);
+    }
     pids = listed.pids;
     pid_count = listed.count;
   }
-  scan_++;
-  for (size_t i = 0; error == 0 && i < pid_count; i++) {
-    // Relaxed: the word says to stop, and nothing else in memory goes with it. JavaScript's threads and the
-    // environment's clean-up write it.
-    if (__atomic_load_n(stop[0], __ATOMIC_RELAXED) != 0 || __atomic_load_n(stop[1], __ATOMIC_RELAXED) != 0) {
-      error = ECANCELED;
-      break;
-    }
-    ProcessRow* row = rows->Next();
-    if (row == nullptr) {
-      error = ENOMEM;
-      break;
-    }
-    ReadInto(root_fd, pids[i], want, rows, row);
-  }
-  // After a scan that was broken off nobody knows who is gone.
-  if (error == 0) kept_.RemoveAllBut(scan_);
+  if (error == 0) error = ScanRoot(root_fd, pids, pid_count, want, stop, rows);
   close(root_fd);
   return error;
 }
 
-void ProcScanner::ReadInto(int root_fd, uint32_t pid, uint32_t want, ProcessRows* rows, ProcessRow* row) {
-  ReadFailure failure;
-  KeptTable::Entry* entry = kept_.Find(pid);
-  if (entry != nullptr) {
-    // The directory may by now be another process's: what is read through it must not be mixed with what is
-    // kept.
-    if (want == 0 && ReadProcess(-1, entry->descriptors, 0, row, &failure) == 0) {
-      entry->seen_in_scan = scan_;
-      rows->count++;
-      return;
+int ProcScanner::ScanRoot(int root_fd, const uint32_t* pids, size_t pid_count, uint32_t want,
+                          const int32_t* const (&stop)[2], ProcessRows* rows) {
+  Jobs jobs;
+  jobs.jobs = static_cast<Job*>(malloc((pid_count + 1) * sizeof(Job)));
+  if (jobs.jobs == nullptr || !rows->Reserve(pid_count)) return ENOMEM;
+  jobs.root_fd = root_fd;
+  jobs.want = want;
+  jobs.pids = pids;
+  jobs.count = pid_count;
+  jobs.stop[0] = stop[0];
+  jobs.stop[1] = stop[1];
+  jobs.rows = rows->rows;
+  scan_++;
+  Prepare(&jobs);
+  jobs.ReadAll();
+  KeepAndForget(jobs);
+  // After a scan that was broken off nobody knows who is gone.
+  if (jobs.Stopped()) return ECANCELED;
+  kept_.RemoveAllBut(scan_);
+  if (const int error = ReadAgainWithRoom(&jobs); error != 0) return error;
+  for (size_t at = 0; at < pid_count; at++) {
+    if (jobs.jobs[at].error != 0) continue;
+    if (rows->count != at) rows->rows[rows->count] = rows->rows[at];
+    rows->count++;
+  }
+  return 0;
+}
+
+void ProcScanner::Prepare(Jobs* jobs) const {
+  uint32_t open = kept_.processes();
+  for (size_t at = 0; at < jobs->count; at++) {
+    const KeptTable::Entry* entry = kept_.Find(jobs->pids[at]);
+    const bool may_keep = entry == nullptr && kKeptFiles * (open + 1) <= max_open_files_;
+    if (may_keep) open++;
+    jobs->jobs[at] = {entry == nullptr ? KeptDescriptors() : entry->descriptors, entry != nullptr, may_keep,
+                      false, ECANCELED};
+  }
+}
+
+void ProcScanner::KeepAndForget(const Jobs& jobs) {
+  for (size_t at = 0; at < jobs.count; at++) {
+    Job& job = jobs.jobs[at];
+    KeptTable::Entry* entry = kept_.Find(jobs.pids[at]);
+    if (job.from_table) {
+      if (entry == nullptr) continue;
+      if (job.stale)
+        kept_.Remove(entry);
+      else
+        entry->seen_in_scan = scan_;
+    } else if (job.files.open()) {
+      // A pid that is listed twice is kept once.
+      if (entry == nullptr) entry = kept_.Insert(jobs.pids[at], job.files);
+      if (entry == nullptr || entry->descriptors.fd[0] != job.files.fd[0])
+        job.files.Close();
+      else
+        entry->seen_in_scan = scan_;
     }
-    // With more files wanted all are read through the directory; kept ones stay for the next scan that needs
-    // none.
-    if (want == 0) kept_.Remove(entry);
   }
-  int process_fd = OpenProcess(root_fd, pid);
-  if (process_fd == -EMFILE || process_fd == -ENFILE) {
+}
+
+// What needs a descriptor comes before what merely keeps some.
+int ProcScanner::ReadAgainWithRoom(Jobs* jobs) {
+  for (size_t at = 0; at < jobs->count; at++) {
+    if (!IsOutOfFiles(jobs->jobs[at].error)) continue;
     kept_.Clear();
-    process_fd = OpenProcess(root_fd, pid);
+    jobs->jobs[at] = {KeptDescriptors(), false, false, false, 0};
+    jobs->Read(at);
+    if (IsOutOfFiles(jobs->jobs[at].error)) return jobs->jobs[at].error;
   }
-  if (process_fd < 0) return;
-  KeptDescriptors fresh;
-  const bool keep = want == 0 && MayKeepMore() && OpenKept(process_fd, &fresh) == 0;
-  const bool ok = ReadProcess(process_fd, fresh, want, row, &failure) == 0;
-  close(process_fd);
-  if (keep) {
-    entry = ok ? kept_.Insert(pid, fresh) : nullptr;
-    if (entry != nullptr)
-      entry->seen_in_scan = scan_;
-    else
-      fresh.Close();
-  }
-  if (ok) rows->count++;
+  return 0;
 }
 
 }  // namespace percpu

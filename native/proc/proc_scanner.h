@@ -8,7 +8,7 @@
 
 namespace percpu {
 
-// Rows in memory that grows; no allocation per process.
+// Rows in one memory; no allocation per process.
 struct ProcessRows {
   ProcessRow* rows = nullptr;
   size_t count = 0;
@@ -19,8 +19,8 @@ struct ProcessRows {
   ProcessRows& operator=(const ProcessRows&) = delete;
   ~ProcessRows();
 
-  // A row to fill, which counts once `count` is raised; nullptr where memory is out.
-  ProcessRow* Next();
+  // Room for so many rows in all. Returns false where memory is out.
+  [[nodiscard]] bool Reserve(size_t rows_in_all);
 };
 
 // Files kept open, by pid: an open-addressed table. Descriptors stay bound to the process they were opened
@@ -39,7 +39,7 @@ class KeptTable {
   };
 
   uint32_t processes() const { return used_; }
-  Entry* Find(uint32_t pid);
+  Entry* Find(uint32_t pid) const;
   // Takes over open descriptors. Returns nullptr, with nothing taken, where memory is out.
   Entry* Insert(uint32_t pid, const KeptDescriptors& descriptors);
   void Remove(Entry* entry);
@@ -56,7 +56,7 @@ class KeptTable {
   uint32_t used_ = 0;      // at most half of the capacity
 };
 
-// Not for two threads at a time.
+// Reads with some threads of its own besides the calling one. Not for two callers at a time.
 class ProcScanner {
  public:
   ~ProcScanner();
@@ -66,7 +66,8 @@ class ProcScanner {
 
   // Reads the given processes in their order, or with `pids` nullptr every one by ascending pid. A process
   // that ends meanwhile, or that cannot be read, is left out. Ends soon with ECANCELED once one of the words
-  // is not 0. Returns 0 or an errno: the root cannot be listed, or memory is out.
+  // is not 0. Returns 0 or an errno: the root cannot be listed, or memory or descriptors are out, since a
+  // process left out for that would look like one that is gone.
   int Scan(const uint32_t* pids, size_t pid_count, uint32_t want, const int32_t* const (&stop)[2],
            ProcessRows* rows);
 
@@ -76,8 +77,13 @@ class ProcScanner {
   void CloseFiles() { kept_.Clear(); }
 
  private:
-  void ReadInto(int root_fd, uint32_t pid, uint32_t want, ProcessRows* rows, ProcessRow* row);
-  bool MayKeepMore() const { return open_files() + kKeptFiles <= max_open_files_; }
+  struct Jobs;
+
+  int ScanRoot(int root_fd, const uint32_t* pids, size_t pid_count, uint32_t want,
+               const int32_t* const (&stop)[2], ProcessRows* rows);
+  void Prepare(Jobs* jobs) const;
+  void KeepAndForget(const Jobs& jobs);
+  int ReadAgainWithRoom(Jobs* jobs);
 
   char* root_ = nullptr;
   uint32_t max_open_files_ = 0;

@@ -39,10 +39,29 @@ ssize_t ReadText(int fd, char* text) {
   return length < 0 ? -errno : length;
 }
 
+// Returns a descriptor or a negated errno.
+int OpenFile(int root_fd, uint32_t pid, ProcessFile file) {
+  char path[32];
+  if (pid == 0)
+    snprintf(path, sizeof(path), "self/%s", kFileNames[file]);
+  else
+    snprintf(path, sizeof(path), "%u/%s", pid, kFileNames[file]);
+  return OpenAt(root_fd, path, kReadOnly);
+}
+
+// Where one process's files are.
+struct Source {
+  int root_fd;
+  uint32_t pid;
+  const KeptDescriptors& kept;
+};
+
 // One file of one process, from the descriptor that is kept or one opened for it.
-ssize_t ReadFile(int process_fd, const KeptDescriptors& kept, ProcessFile file, char* text) {
-  if (file < static_cast<int32_t>(kKeptFiles) && kept.fd[file] >= 0) return ReadText(kept.fd[file], text);
-  const int fd = OpenAt(process_fd, kFileNames[file], kReadOnly);
+ssize_t ReadFile(const Source& source, ProcessFile file, char* text) {
+  if (file < static_cast<int32_t>(kKeptFiles) && source.kept.fd[file] >= 0) {
+    return ReadText(source.kept.fd[file], text);
+  }
+  const int fd = OpenFile(source.root_fd, source.pid, file);
   if (fd < 0) return fd;
   const ssize_t length = ReadText(fd, text);
   close(fd);
@@ -50,8 +69,9 @@ ssize_t ReadFile(int process_fd, const KeptDescriptors& kept, ProcessFile file, 
 }
 
 int Fail(ReadFailure* failure, ProcessFile file, int error) {
-  // A process that ends takes its directory with it, or answers so itself.
-  failure->error = error == ENOENT ? ESRCH : error;
+  // A process that ends takes its directory with it, or answers so itself; in another tree its name may be a
+  // file's.
+  failure->error = error == ENOENT || error == ENOTDIR ? ESRCH : error;
   failure->file = file;
   return failure->error;
 }
@@ -60,10 +80,10 @@ template <typename Parsed>
 using Parser = bool (*)(const char* text, size_t length, Parsed* parsed);
 
 template <typename Parsed>
-int ReadParsed(int process_fd, const KeptDescriptors& kept, ProcessFile file, Parser<Parsed> parse,
-               Parsed* parsed, ReadFailure* failure) {
+int ReadParsed(const Source& source, ProcessFile file, Parser<Parsed> parse, Parsed* parsed,
+               ReadFailure* failure) {
   char text[kTextBytes];
-  const ssize_t length = ReadFile(process_fd, kept, file, text);
+  const ssize_t length = ReadFile(source, file, text);
   if (length < 0) return Fail(failure, file, static_cast<int>(-length));
   return parse(text, static_cast<size_t>(length), parsed) ? 0 : Fail(failure, file, EBADMSG);
 }
@@ -104,21 +124,16 @@ void KeptDescriptors::Close() {
   }
 }
 
-int ReadProcess(int process_fd, const KeptDescriptors& kept, uint32_t want, ProcessRow* row,
-                ReadFailure* failure) {
+namespace {
+
+// stat comes last: rss_reader.h says why.
+int ReadFiles(const Source& source, uint32_t want, ProcessRow* row, ReadFailure* failure) {
   StatText stat;
   StatusText status;
   int64_t resident;
-  if (int error = ReadParsed(process_fd, kept, kStat, ParseStat, &stat, failure)) return error;
-  if (int error = ReadParsed(process_fd, kept, kStatm, ParseStatm, &resident, failure)) return error;
-  if (int error = ReadParsed(process_fd, kept, kStatus, ParseStatus, &status, failure)) return error;
+  if (int error = ReadParsed(source, kStatm, ParseStatm, &resident, failure)) return error;
+  if (int error = ReadParsed(source, kStatus, ParseStatus, &status, failure)) return error;
   *row = {};
-  row->pid = static_cast<double>(stat.pid);
-  row->state = stat.state;
-  row->kernel_thread = stat.kernel_thread;
-  row->threads = static_cast<double>(stat.threads);
-  row->start_ticks = static_cast<double>(stat.start_ticks);
-  row->stat_rss_pages = static_cast<double>(stat.rss_pages);
   row->resident_pages = static_cast<double>(resident);
   row->anon_kib = static_cast<double>(status.anon_kib);
   row->file_kib = static_cast<double>(status.file_kib);
@@ -126,32 +141,47 @@ int ReadProcess(int process_fd, const KeptDescriptors& kept, uint32_t want, Proc
   row->swap_kib = static_cast<double>(status.swap_kib);
   row->page_table_kib = static_cast<double>(status.page_table_kib);
   row->rollup_kib = NAN;
-  row->name_bytes = stat.name_bytes;
-  memcpy(row->name, stat.name, stat.name_bytes);
   int64_t value;
   if ((want & kWantRollup) != 0) {
     ReadFailure rollup;
-    const int error = ReadParsed(process_fd, kept, kSmapsRollup, ParseRollup, &value, &rollup);
+    const int error = ReadParsed(source, kSmapsRollup, ParseRollup, &value, &rollup);
+    if (IsOutOfFiles(error)) return Fail(failure, kSmapsRollup, error);
     row->rollup_kib = error == 0 ? static_cast<double>(value) : -error;
   }
   if ((want & kWantOom) != 0) {
-    if (int error = ReadParsed(process_fd, kept, kOomScoreAdj, ParseInteger, &value, failure)) return error;
+    if (int error = ReadParsed(source, kOomScoreAdj, ParseInteger, &value, failure)) return error;
     row->oom_score_adj = static_cast<double>(value);
-    if (int error = ReadParsed(process_fd, kept, kOomScore, ParseInteger, &value, failure)) return error;
+    if (int error = ReadParsed(source, kOomScore, ParseInteger, &value, failure)) return error;
     row->oom_score = static_cast<double>(value);
   }
+  if (int error = ReadParsed(source, kStat, ParseStat, &stat, failure)) return error;
+  row->pid = static_cast<double>(stat.pid);
+  row->state = stat.state;
+  row->kernel_thread = stat.kernel_thread;
+  row->threads = static_cast<double>(stat.threads);
+  row->start_ticks = static_cast<double>(stat.start_ticks);
+  row->stat_rss_pages = static_cast<double>(stat.rss_pages);
+  row->name_bytes = stat.name_bytes;
+  memcpy(row->name, stat.name, stat.name_bytes);
   return 0;
 }
 
-int OpenProcess(int root_fd, uint32_t pid) {
-  char name[16] = "self";
-  if (pid != 0) snprintf(name, sizeof(name), "%u", pid);
-  return OpenAt(root_fd, name, kReadOnly | O_DIRECTORY);
+}  // namespace
+
+int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, uint32_t want, ProcessRow* row,
+                ReadFailure* failure) {
+  if (kept.open()) return ReadFiles({root_fd, pid, kept}, want, row, failure);
+  KeptDescriptors only_stat;
+  only_stat.fd[kStat] = OpenFile(root_fd, pid, kStat);
+  if (only_stat.fd[kStat] < 0) return Fail(failure, kStat, -only_stat.fd[kStat]);
+  const int error = ReadFiles({root_fd, pid, only_stat}, want, row, failure);
+  only_stat.Close();
+  return error;
 }
 
-int OpenKept(int process_fd, KeptDescriptors* kept) {
+int OpenKept(int root_fd, uint32_t pid, KeptDescriptors* kept) {
   for (uint32_t file = 0; file < kKeptFiles; file++) {
-    const int fd = OpenAt(process_fd, kFileNames[file], kReadOnly);
+    const int fd = OpenFile(root_fd, pid, static_cast<ProcessFile>(file));
     if (fd < 0) {
       kept->Close();
       return -fd;
@@ -167,11 +197,8 @@ int ReadProcessAt(const char* root, uint32_t pid, uint32_t want, ProcessRow* row
     *failure = {-root_fd, kRoot};
     return failure->error;
   }
-  const int process_fd = OpenProcess(root_fd, pid);
+  const int error = ReadProcess(root_fd, pid, KeptDescriptors(), want, row, failure);
   close(root_fd);
-  if (process_fd < 0) return Fail(failure, kStat, process_fd == -ENOTDIR ? ESRCH : -process_fd);
-  const int error = ReadProcess(process_fd, KeptDescriptors(), want, row, failure);
-  close(process_fd);
   return error;
 }
 
@@ -181,7 +208,7 @@ int ReadOwnProcess(uint32_t want, ProcessRow* row, ReadFailure* failure) {
     own.fd[file] = OwnDescriptor(static_cast<ProcessFile>(file));
     if (own.fd[file] < 0) return ReadProcessAt("/proc", 0, want, row, failure);
   }
-  if (want == 0 && ReadProcess(-1, own, 0, row, failure) == 0) return 0;
+  if (want == 0 && ReadProcess(-1, 0, own, 0, row, failure) == 0) return 0;
   for (uint32_t file = 0; want == 0 && file < kKeptFiles; file++) {
     ForgetOwnDescriptor(static_cast<ProcessFile>(file), own.fd[file]);
   }

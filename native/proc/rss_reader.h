@@ -2,6 +2,7 @@
 // that.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -29,7 +30,7 @@ struct ProcessRow {
 };
 static_assert(sizeof(ProcessRow) == 192, "lib/proc/native-row.ts has the same number");
 
-// In the order in which they are read; lib/proc/process-files.ts has the same.
+// lib/proc/process-files.ts has the same order.
 enum ProcessFile : int32_t {
   kStat,
   kStatm,
@@ -60,17 +61,20 @@ struct KeptDescriptors {
   void Close();
 };
 
-// Reads one process. `process_fd` is its directory, or -1 when all that is wanted is kept. Returns 0 or
-// failure->error. A rollup that cannot be had is no failure.
-int ReadProcess(int process_fd, const KeptDescriptors& kept, uint32_t want, ProcessRow* row,
+// Reads the process `pid` of the proc tree whose directory is open as `root_fd`; 0 is the calling process.
+// Files that are not kept are found by their paths. stat is open all the while and read last: that it can be
+// read then shows that its process was there throughout, and nobody else had its pid. Returns 0 or
+// failure->error; a rollup that cannot be had is no failure, unless it is for want of descriptors.
+int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, uint32_t want, ProcessRow* row,
                 ReadFailure* failure);
 
-// Opens the directory `pid` of a proc tree; 0 is the calling process. Returns a descriptor, or a negated
-// errno.
-int OpenProcess(int root_fd, uint32_t pid);
-
 // Opens a process's first three files to be kept. Returns 0 or an errno; nothing is open then.
-int OpenKept(int process_fd, KeptDescriptors* kept);
+int OpenKept(int root_fd, uint32_t pid, KeptDescriptors* kept);
+
+// No descriptors are left to this process, or to the machine: that says nothing about the process to be read.
+inline bool IsOutOfFiles(int error) {
+  return error == EMFILE || error == ENFILE;
+}
 
 // Reads one process of the tree at `root`; pid 0 is the calling process. Returns 0 or failure->error.
 int ReadProcessAt(const char* root, uint32_t pid, uint32_t want, ProcessRow* row, ReadFailure* failure);

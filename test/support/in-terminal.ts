@@ -7,21 +7,27 @@ export function whyNoTerminal(): string | undefined {
     : undefined;
 }
 
+/** Keys such as `\x03`, Ctrl-C, and what the terminal must have been shown before they are typed. */
+export interface Typed {
+  text: string;
+  when: (output: string) => boolean;
+}
+
 /**
- * Runs a shell command in a pseudo-terminal. Keys such as `\x03`, Ctrl-C, are typed after so many milliseconds.
+ * Runs a shell command in a pseudo-terminal, and types keys one after the other.
  *
  * @returns what it wrote to the terminal, control sequences included, and its exit code.
  */
-export function runInTerminal(
-  command: string,
-  keys: [ms: number, text: string][],
-): Promise<{ code: number; output: string }> {
+export function runInTerminal(command: string, keys: Typed[]): Promise<{ code: number; output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const waiting = [...keys];
     let output = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      while (waiting[0]?.when(output)) child.stdin.write(waiting.shift()!.text);
+    });
     child.once('error', reject);
     child.once('close', (code) => resolve({ code: code ?? -1, output }));
-    for (const [ms, text] of keys) setTimeout(() => child.stdin.write(text), ms);
   });
 }

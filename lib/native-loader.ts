@@ -1,0 +1,143 @@
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { inspectElf } from './elf.js';
+import type { NativeAddon } from './native.js';
+import { VERSION } from './version.js';
+
+export type Libc = 'glibc' | 'musl';
+
+/** One place the addon was looked for in, and what came of it. */
+export interface LoadAttempt {
+  source: 'PERCPU_NATIVE' | 'build' | 'prebuild';
+  path: string;
+  /** 'loaded', or why not. */
+  outcome: string;
+}
+
+export interface NativeStatus {
+  readonly addon: NativeAddon | undefined;
+  /** One line for people: where it was loaded from, or why it was not. */
+  readonly reason: string;
+  readonly attempts: readonly LoadAttempt[];
+}
+
+/** Name in the package and in its own `exports`. */
+const MANIFEST = 'percpu/package.json';
+
+/** The dynamic linker's path stands near the start of a program. */
+const PROGRAM_HEAD_BYTES = 4096;
+
+/** The C library the running program was linked with; glibc where that cannot be seen. */
+export function runtimeLibc(program = process.execPath): Libc {
+  try {
+    const head = Buffer.alloc(PROGRAM_HEAD_BYTES);
+    const file = openSync(program, 'r');
+    try {
+      readSync(file, head, 0, head.length, 0);
+    } finally {
+      closeSync(file);
+    }
+    return head.includes('/ld-musl-') ? 'musl' : 'glibc';
+  } catch {
+    return 'glibc';
+  }
+}
+
+function libcOf(needed: readonly string[]): Libc | undefined {
+  if (needed.includes('libc.so.6')) return 'glibc';
+  return needed.some((name) => name === 'libc.so' || name.startsWith('libc.musl-')) ? 'musl' : undefined;
+}
+
+/** @returns why the file must not be given to the system to load; undefined where it may. */
+function unfit(bytes: Uint8Array): string | undefined {
+  const library = inspectElf(bytes);
+  if (typeof library === 'string') return library;
+  if (library.arch !== process.arch) return `built for ${library.arch}, and this runtime is for ${process.arch}`;
+  const wanted = libcOf(library.needed);
+  const found = runtimeLibc();
+  return wanted && wanted !== found ? `built for ${wanted}, and this runtime uses ${found}` : undefined;
+}
+
+/** What an error says, in one line. */
+export function firstLine(error: unknown): string {
+  return String((error as Error | undefined)?.message ?? error).split('\n', 1)[0]!;
+}
+
+/** @returns the addon, or why not; undefined: no such file. */
+export function tryAddon(path: string): NativeAddon | string | undefined {
+  try {
+    const problem = unfit(readFileSync(path));
+    if (problem) return problem;
+    // A require function of any place will do for an absolute path.
+    const addon = createRequire(path)(path) as NativeAddon | undefined;
+    if (typeof addon?.version !== 'string') return 'an addon of another package';
+    return addon.version === VERSION ? addon : `of version ${addon.version}, and the package is ${VERSION}`;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : firstLine(error);
+  }
+}
+
+/** Folders to look in: this package's own and, where a bundler has moved this code, the one installed beside the bundle. */
+function packageFolders(moduleUrl: string | undefined): string[] {
+  // A bundle in CommonJS has no address.
+  if (!moduleUrl) return [];
+  const own = fileURLToPath(new URL('..', moduleUrl));
+  try {
+    return [...new Set([own, join(createRequire(moduleUrl).resolve(MANIFEST), '..', '/')])];
+  } catch {
+    return [own];
+  }
+}
+
+function tryFolders(folders: string[], attempts: LoadAttempt[]): NativeAddon | undefined {
+  const { platform, arch } = process;
+  const libc = runtimeLibc();
+  for (const folder of folders) {
+    const places = [
+      { source: 'build', path: join(folder, 'build', 'Release', 'percpu.node') },
+      { source: 'prebuild', path: join(folder, 'prebuilds', `${platform}-${arch}`, `percpu.${libc}.node`) },
+    ] as const;
+    for (const { source, path } of places) {
+      const found = tryAddon(path);
+      const missing = source === 'build' ? 'not built' : `no prebuilt binary for ${platform}-${arch} (${libc})`;
+      const outcome = found === undefined ? missing : typeof found === 'string' ? found : 'loaded';
+      attempts.push({ source, path, outcome });
+      if (typeof found === 'object') return found;
+    }
+  }
+  return undefined;
+}
+
+function whyNot(attempts: readonly LoadAttempt[]): string {
+  if (attempts.length === 0) return 'bundled as CommonJS, and PERCPU_NATIVE does not say where percpu.node is';
+  const missing = (outcome: string) => outcome === 'not built' || outcome.startsWith('no prebuilt');
+  return attempts.map(({ path, outcome }) => (missing(outcome) ? outcome : `${path}: ${outcome}`)).join('; ');
+}
+
+/**
+ * Looks for the addon: where `setting` says and nowhere else; or a local build, then the prebuilt binary for this platform,
+ * architecture and C library.
+ *
+ * @param setting the environment's PERCPU_NATIVE: '0' for no addon, a path, or '1' or nothing for the usual places.
+ * @param moduleUrl `import.meta.url` of a module one folder below the package's.
+ */
+export function loadAddon(setting: string | undefined, moduleUrl: string | undefined): NativeStatus {
+  const without = (reason: string, attempts: LoadAttempt[] = []) => ({ addon: undefined, reason, attempts });
+  if (setting === '0') return without('switched off by PERCPU_NATIVE=0');
+  if (process.platform !== 'linux') return without(`the addon is for Linux, this is ${process.platform}`);
+  const attempts: LoadAttempt[] = [];
+  if (setting && setting !== '1') {
+    const path = resolve(setting);
+    const found = tryAddon(path);
+    const outcome = found === undefined ? 'no such file' : typeof found === 'string' ? found : 'loaded';
+    attempts.push({ source: 'PERCPU_NATIVE', path, outcome });
+    if (typeof found === 'object') return { addon: found, reason: `loaded from ${path}, by PERCPU_NATIVE`, attempts };
+    return without(`PERCPU_NATIVE=${setting}: ${outcome}`, attempts);
+  }
+  const addon = tryFolders(packageFolders(moduleUrl), attempts);
+  if (addon) return { addon, reason: `loaded from ${attempts.at(-1)!.path}`, attempts };
+  return without(whyNot(attempts), attempts);
+}

@@ -1,0 +1,28 @@
+#include "cpu/thread.h"
+
+#include <csignal>
+
+namespace percpu {
+
+namespace {
+
+// What the library's threads do needs little; the default of 8 MiB would be much address space for thousands.
+constexpr size_t kStackBytes = 256 * 1024;
+
+}  // namespace
+
+int StartThread(pthread_t* handle, void* (*entry)(void*), void* argument) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_attr_t attributes;
+  if (const int error = pthread_attr_init(&attributes); error != 0) return error;
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = pthread_create(handle, &attributes, entry, argument);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  return error;
+}
+
+}  // namespace percpu

@@ -1,0 +1,102 @@
+import { execFileSync } from 'node:child_process';
+import { symlinkSync } from 'node:fs';
+import { afterEach, describe, expect, it } from 'vitest';
+import { childResult } from '../support/built.js';
+import { FakeProc } from '../support/proc-tree.js';
+
+const entry = new URL('../../dist/index.js', import.meta.url).href;
+const offLinux = process.platform === 'linux' ? '' : ` (skipped: no /proc on ${process.platform})`;
+const trees: FakeProc[] = [];
+
+/** A tree whose processes all are the reader: slow enough for a scan to be under way. */
+function treeOfSelf(processes: number): string {
+  const tree = new FakeProc();
+  trees.push(tree);
+  for (let pid = 1; pid <= processes; pid++) symlinkSync('/proc/self', `${tree.root}/${pid}`);
+  return tree.root;
+}
+afterEach(() => {
+  for (const tree of trees.splice(0)) tree.remove();
+});
+
+/** A module's standard output as JSON, of a process that may have so many files open. */
+function resultWithin<T>(openFiles: number, env: Record<string, string>, code: string): T {
+  const shell = `ulimit -n ${openFiles}; exec "$0" --input-type=module --eval "$1"`;
+  const text = `import * as percpu from ${JSON.stringify(entry)};\n${code}`;
+  const environment = { ...process.env, ...env };
+  // The test runner's own settings are not for the child.
+  delete environment.NODE_OPTIONS;
+  const output = execFileSync('/bin/sh', ['-c', shell, process.execPath, text], { env: environment, encoding: 'utf8' });
+  return JSON.parse(output) as T;
+}
+
+describe.skipIf(offLinux !== '')(`RssScanner${offLinux}`, () => {
+  it.each([{}, { PERCPU_NATIVE: '0' }])('ends the scan under way when it is destroyed (%o)', async (env) => {
+    const outcome = await childResult<{ codes: string[]; leaked: number }>(
+      `import { readdirSync } from 'node:fs';
+       import { setTimeout as sleep } from 'node:timers/promises';
+       const root = ${JSON.stringify(treeOfSelf(2000))};
+       const open = () => readdirSync('/proc/self/fd').length;
+       await percpu.scanRss({ root });
+       const before = open();
+       const codes = [];
+       for (let wait = 0; wait < 10; wait++) {
+         const scanner = new percpu.RssScanner({ root });
+         const scan = scanner.scan().then(() => 'done', ({ code }) => code);
+         await sleep(wait);
+         scanner.destroy();
+         codes.push(await scan);
+       }
+       console.log(JSON.stringify({ codes, leaked: open() - before }));`,
+      env,
+    );
+    expect(outcome.codes).toContain('ERR_DESTROYED');
+    expect(outcome.codes.filter((code) => code !== 'ERR_DESTROYED' && code !== 'done')).toEqual([]);
+    expect(outcome.leaked).toBe(0);
+  });
+
+  it.each([{ PERCPU_NATIVE: '1' }, { PERCPU_NATIVE: '0' }])('gives files back where none are left (%o)', (env) => {
+    const outcome = resultWithin<Record<string, unknown>>(
+      150,
+      env,
+      `import { openSync } from 'node:fs';
+         const root = ${JSON.stringify(treeOfSelf(40))};
+         const scanner = new percpu.RssScanner({ root, maxOpenFiles: 21 });
+         const keepsNone = new percpu.RssScanner({ root, maxOpenFiles: 0 });
+         const outcome = { first: (await scanner.scan()).length, kept: scanner.openFiles };
+         await keepsNone.scan();
+         try { for (;;) openSync('/dev/null'); } catch ({ code }) { outcome.full = code; }
+         outcome.second = (await scanner.scan()).length;
+         scanner.destroy();
+         try { for (;;) openSync('/dev/null'); } catch ({ code }) { outcome.full = code; }
+         outcome.third = await keepsNone.scan().then((rows) => rows.length, ({ code }) => code);
+         console.log(JSON.stringify(outcome));`,
+    );
+    expect(outcome).toEqual({ first: 40, kept: 21, full: 'EMFILE', second: 40, third: 'EMFILE' });
+  });
+
+  it('never takes a shortage of files for a shortage of processes', () => {
+    const counts = resultWithin<(number | string)[]>(
+      150,
+      { PERCPU_NATIVE: '0' },
+      `import { closeSync, openSync } from 'node:fs';
+       const root = ${JSON.stringify(treeOfSelf(40))};
+       const scanner = new percpu.RssScanner({ root, maxOpenFiles: 21 });
+       await scanner.scan();
+       scanner.destroy();
+       const held = [];
+       try { for (;;) held.push(openSync('/dev/null')); } catch {}
+       const counts = [];
+       for (let free = 0; free < 8; free++) {
+         const one = await percpu.scanRss({ pids: [process.pid] }).then((rows) => rows.length, ({ code }) => code);
+         counts.push(one);
+         const all = await percpu.scanRss().then((rows) => rows.some(({ pid }) => pid === process.pid), ({ code }) => code);
+         counts.push(all === true ? 1 : all);
+         closeSync(held.pop());
+       }
+       console.log(JSON.stringify(counts));`,
+    );
+    expect(counts.filter((count) => count !== 1 && count !== 'EMFILE')).toEqual([]);
+    expect(counts.slice(-2)).toEqual([1, 1]);
+  });
+});
