@@ -1,5 +1,6 @@
+import { isSharedArrayBuffer } from 'node:util/types';
 import { PercpuError } from '../errors.js';
-import { WASM_PAGE } from './layout.js';
+import { LEAF_OFFSETS, WASM_PAGE } from './layout.js';
 
 /** What an arena's memory is handed to other threads as. */
 export type ShareableMemory = WebAssembly.Memory | SharedArrayBuffer;
@@ -70,20 +71,44 @@ export class ArenaMemory {
   }
 }
 
+/**
+ * A memory's buffer and growth as WebAssembly defines them: an object can have properties of these names of its own.
+ *
+ * @throws TypeError for what is no `WebAssembly.Memory`, whatever its prototype.
+ */
+function bufferOf(memory: WebAssembly.Memory): ArrayBufferLike {
+  return Object.getOwnPropertyDescriptor(WebAssembly.Memory.prototype, 'buffer')!.get!.call(memory);
+}
+
+function growPages(memory: WebAssembly.Memory, pages: number): void {
+  WebAssembly.Memory.prototype.grow.call(memory, pages);
+}
+
+/** Whether a value is shared memory that may hold an arena. */
+export function isShareable(memory: unknown): memory is ShareableMemory {
+  if (isSharedArrayBuffer(memory)) return memory.byteLength >= LEAF_OFFSETS;
+  if (typeof WebAssembly === 'undefined') return false;
+  try {
+    return isSharedArrayBuffer(bufferOf(memory as WebAssembly.Memory));
+  } catch {
+    return false;
+  }
+}
+
 function makeMemory(maxBytes: number): ShareableMemory {
   if (typeof WebAssembly === 'undefined') return new SharedArrayBuffer(WASM_PAGE, { maxByteLength: maxBytes });
   return new WebAssembly.Memory({ initial: 1, maximum: Math.ceil(maxBytes / WASM_PAGE), shared: true });
 }
 
 function currentBuffer(memory: ShareableMemory): SharedArrayBuffer {
-  if (memory instanceof SharedArrayBuffer) return memory;
+  if (isSharedArrayBuffer(memory)) return memory;
   // Growing by nothing makes this thread's instances and `buffer` notice that another thread has grown the memory.
-  memory.grow(0);
-  return memory.buffer as unknown as SharedArrayBuffer;
+  growPages(memory, 0);
+  return bufferOf(memory) as SharedArrayBuffer;
 }
 
 function growTo(memory: ShareableMemory, bytes: number, from: number): void {
   const rounded = Math.ceil(bytes / WASM_PAGE) * WASM_PAGE;
-  if (memory instanceof SharedArrayBuffer) memory.grow(rounded);
-  else memory.grow((rounded - from) / WASM_PAGE);
+  if (isSharedArrayBuffer(memory)) memory.grow(rounded);
+  else growPages(memory, (rounded - from) / WASM_PAGE);
 }

@@ -1,26 +1,19 @@
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { isSharedArrayBuffer } from 'node:util/types';
 import { type CpuSource, threadCpu } from '../cpu/thread-cpu.js';
 import { topology } from '../cpu/topology.js';
 import { invalidArgType, outOfRange } from '../errors.js';
 import { requireInteger, requireOneOf, requireOptions } from '../validate.js';
-import { ArenaMemory, type ShareableMemory } from './arena-memory.js';
+import { readLayout, requireArena, writeLayout } from './arena-header.js';
+import { ArenaMemory, isShareable, type ShareableMemory } from './arena-memory.js';
 import type { CounterEngine, EngineFactory, EngineName } from './engine.js';
 import { tsEngine } from './engine-ts.js';
 import { wasmEngine } from './engine-wasm.js';
-import {
-  type ArenaLayout,
-  arenaLayout,
-  Header,
-  LAYOUT_VERSION,
-  LEAF_OFFSETS,
-  layoutWith,
-  MAGIC,
-  MAX_ARENA_BYTES,
-} from './layout.js';
+import { type ArenaLayout, arenaLayout, LAYOUT_VERSION, MAX_ARENA_BYTES } from './layout.js';
 import { leafPlacement, placeLeaves } from './numa-leaves.js';
 import { SlotAllocator } from './slots.js';
-import { MAX_CPUS, type TreeShape, treeShape } from './tree-shape.js';
+import { MAX_CPUS, type TreeShape } from './tree-shape.js';
 
 export interface CounterArenaOptions {
   /** CPUs the arena has leaves for, 1 … 2^20. Default: the CPUs this machine can have. */
@@ -159,7 +152,7 @@ export class CounterArena {
    * Opens an arena of another thread. Attaching the same arena again gives the same object.
    *
    * @throws TypeError `ERR_INVALID_ARG_TYPE` for what is no handle; RangeError `ERR_OUT_OF_RANGE` for a handle of another
-   *   process, of another version of this package's memory layout, or of a memory that holds no arena.
+   *   process, of another version of this package's memory layout, or of a memory that holds no arena or a damaged one.
    */
   static attach(shared: SharedArena): CounterArena {
     requireHandle(shared, 'shared', 'percpu.SharedArena', 'a handle that CounterArena.share() returned');
@@ -169,7 +162,7 @@ export class CounterArena {
     }
     requireInteger(arenaId, 'shared.arenaId', { min: 1, max: MAX_ARENA_ID });
     const engineName = requireOneOf(shared.engine, 'shared.engine', ['wasm', 'ts']);
-    if (engineName === 'wasm' && memory instanceof SharedArrayBuffer) {
+    if (engineName === 'wasm' && isSharedArrayBuffer(memory)) {
       throw invalidArgType('shared.memory', "a WebAssembly.Memory for the engine 'wasm'", memory);
     }
     const arenaMemory = new ArenaMemory(memory);
@@ -190,15 +183,6 @@ export class CounterArena {
 
 function isConstruction(options: unknown): options is Construction {
   return typeof options === 'object' && options !== null && CONSTRUCT in options;
-}
-
-function isShareable(memory: unknown): memory is ShareableMemory {
-  if (memory instanceof SharedArrayBuffer) return memory.byteLength >= LEAF_OFFSETS;
-  return (
-    typeof WebAssembly !== 'undefined' &&
-    memory instanceof WebAssembly.Memory &&
-    (memory.buffer as unknown) instanceof SharedArrayBuffer
-  );
 }
 
 /**
@@ -252,44 +236,4 @@ function construction(options: CounterArenaOptions | undefined, factory?: Engine
     engineName,
     factory: factory ?? FACTORIES[engineName],
   };
-}
-
-function writeLayout(memory: ArenaMemory, layout: ArenaLayout, arenaId: number): void {
-  memory.ensure(layout.firstChunk);
-  const { words } = memory;
-  const { shape, leafOffsets, leafOffsetEntries } = layout;
-  words[Header.VERSION] = LAYOUT_VERSION;
-  words[Header.CPUS] = shape.cpus;
-  words[Header.CAPACITY] = layout.capacity;
-  words[Header.ORDER] = shape.order;
-  words[Header.LEVELS] = shape.levels;
-  words[Header.ITEMS] = shape.items;
-  words[Header.LEAF_OFFSET_MASK] = leafOffsetEntries - 1;
-  words[Header.ARENA_ID] = arenaId;
-  words[Header.ARENA_ID + 1] = arenaId / 2 ** 32;
-  words.set(shape.arityOrders, Header.ARITY_ORDERS);
-  words[Header.SLOTS_PER_CHUNK] = layout.slotsPerChunk;
-  for (let entry = 0; entry < leafOffsetEntries; entry++) {
-    words[LEAF_OFFSETS / 4 + entry] = leafOffsets[entry % shape.cpus]!;
-  }
-  // Last: whoever finds the magic number finds the rest. The memory is not shared before this returns.
-  Atomics.store(words, Header.MAGIC, MAGIC);
-}
-
-/** @throws RangeError `ERR_OUT_OF_RANGE` where the memory is not that of this arena, or of another layout. */
-function requireArena({ words }: ArenaMemory, arenaId: number): void {
-  const isArena = words.byteLength > LEAF_OFFSETS && Atomics.load(words, Header.MAGIC) === MAGIC;
-  const foundId = (words[Header.ARENA_ID]! >>> 0) + words[Header.ARENA_ID + 1]! * 2 ** 32;
-  if (!isArena || foundId !== arenaId) {
-    throw outOfRange('shared.memory', 'the memory of the arena the handle names', 'another memory');
-  }
-  if (words[Header.VERSION] !== LAYOUT_VERSION) {
-    throw outOfRange('shared.memory', `an arena of layout version ${LAYOUT_VERSION}`, words[Header.VERSION]);
-  }
-}
-
-function readLayout({ words }: ArenaMemory): ArenaLayout {
-  const shape = treeShape(words[Header.CPUS]!);
-  const leafOffsets = Uint32Array.from(words.subarray(LEAF_OFFSETS / 4, LEAF_OFFSETS / 4 + shape.cpus));
-  return layoutWith(shape, words[Header.CAPACITY]! >>> 0, words[Header.SLOTS_PER_CHUNK]!, leafOffsets);
 }

@@ -4,7 +4,7 @@ import { native } from '../native.js';
 import { requireInteger, requireOptions, requireSafeInteger } from '../validate.js';
 import { type ArenaInternals, arenaInternals, CounterArena, requireHandle, type SharedArena } from './arena.js';
 import type { CounterEngine } from './engine.js';
-import { Descriptor, LAYOUT_VERSION, slotAddresses } from './layout.js';
+import { LAYOUT_VERSION, slotAddresses } from './layout.js';
 import { type Accuracy, kernelAccuracy, MAX_BATCH_SIZE, tightSlack } from './tree-shape.js';
 
 export interface CounterTreeOptions {
@@ -339,15 +339,17 @@ export class CounterTree {
   static attach(shared: SharedCounter): CounterTree {
     requireHandle(shared, 'shared', 'percpu.SharedCounter', 'a handle that CounterTree.share() returned');
     const arena = CounterArena.attach(shared.arena);
-    const { layout, memory, slots } = arenaInternals(arena);
+    const { layout, slots } = arenaInternals(arena);
     const slot = requireInteger(shared.slot, 'shared.slot', { min: 0, max: layout.capacity - 1 });
     const generation = requireInteger(shared.generation, 'shared.generation', { min: -(2 ** 31), max: 2 ** 31 - 1 });
     if (!slots.exists(slot) || (generation & 1) === 0) {
       throw outOfRange('shared', 'a handle that CounterTree.share() returned', shared);
     }
     if (slots.generation(slot) !== generation) throw destroyedError();
-    const { descriptor } = slotAddresses(layout, slot);
-    const batchSize = memory.words[descriptor / 4 + Descriptor.BATCH]!;
+    const batchSize = slots.batchSize(slot);
+    // Destroyed meanwhile, it may be another counter's by now, half written.
+    if (slots.generation(slot) !== generation) throw destroyedError();
+    if (batchSize === 0) throw outOfRange('shared', 'a handle to a counter whose memory is intact', shared);
     return new CounterTree(new Slot(arena, slot, generation, batchSize) as unknown as CounterTreeOptions);
   }
 

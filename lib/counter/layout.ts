@@ -75,7 +75,7 @@ export const Descriptor = {
 } as const;
 
 /** Slots of a chunk; fewer where the arena's capacity is smaller or so many leaves would make chunks unwieldy. */
-const MAX_SLOTS_PER_CHUNK = 8192;
+export const MAX_SLOTS_PER_CHUNK = 8192;
 const SLOT_GRANULARITY = 512;
 const MAX_LEAF_BYTES_PER_CHUNK = 64 * 2 ** 20;
 
@@ -170,6 +170,11 @@ export function arenaLayout(cpus: number, capacity?: number, placement?: LeafPla
   return layoutWith(shape, capacity, slotsPerChunk, leafOffsetsFor(cpus, slotsPerChunk, placement));
 }
 
+/** Entries of the table of leaf offsets of an arena of that shape. */
+export function leafOffsetEntriesFor(shape: TreeShape): number {
+  return Math.max(2 ** shape.order, MIN_LEAF_OFFSETS);
+}
+
 /** The layout of an arena whose table of leaf offsets is known: what attaching to one starts from. */
 export function layoutWith(
   shape: TreeShape,
@@ -178,7 +183,7 @@ export function layoutWith(
   leafOffsets: Uint32Array,
 ): ArenaLayout {
   const itemLines = Math.max(shape.items - 1, 0);
-  const leafOffsetEntries = Math.max(2 ** shape.order, MIN_LEAF_OFFSETS);
+  const leafOffsetEntries = leafOffsetEntriesFor(shape);
   const firstChunk = alignUp(LEAF_OFFSETS + 4 * leafOffsetEntries, WASM_PAGE);
   const endOfLeaves = leafOffsets[shape.cpus - 1]! + 8 * slotsPerChunk;
   const descriptorsOffset = nextInPage(endOfLeaves, DESCRIPTORS_WITHIN_PAGE);

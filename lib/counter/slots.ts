@@ -61,7 +61,7 @@ export class SlotAllocator {
     for (;;) {
       this.#shortestRest = Number.POSITIVE_INFINITY;
       const chunks = Atomics.load(this.#memory.words, Header.CHUNKS);
-      const hint = Atomics.load(this.#memory.words, Header.FIRST_FREE);
+      const hint = Math.max(0, Atomics.load(this.#memory.words, Header.FIRST_FREE));
       slot = this.#search(hint, chunks, count);
       if (slot < 0 && hint > 0) slot = this.#search(0, chunks, count);
       if (slot >= 0) break;
@@ -118,6 +118,31 @@ export class SlotAllocator {
   /** Notes that other threads may know the slot from now on, so that it rests after its destruction. */
   markShared(slot: number): void {
     Atomics.store(this.#memory.words, this.#descriptorIndex(slot) + Descriptor.SHARED, 1);
+  }
+
+  /**
+   * The batch size of a live counter of that generation.
+   *
+   * @returns 0 where its descriptor is not as `#initialise` writes it.
+   */
+  batchSize(slot: number): number {
+    const { words } = this.#memory;
+    const at = this.#descriptorIndex(slot);
+    const { leaf, items } = slotAddresses(this.#layout, slot);
+    const root = words[at + Descriptor.ROOT]! >>> 0;
+    const places = Array.from({ length: Math.min(ROOTS_PER_LINE, slot + 1) }, (_, place) => this.#root(slot, place));
+    if (words[at + Descriptor.LEAF]! >>> 0 !== leaf || words[at + Descriptor.ITEMS]! >>> 0 !== items) return 0;
+    if (!places.includes(root)) return 0;
+    const batchSize = words[at + Descriptor.BATCH]!;
+    return batchSize >= 2 && (batchSize & (batchSize - 1)) === 0 ? batchSize : 0;
+  }
+
+  /**
+   * @param place which of the roots on its cache line is the slot's: counters made together have theirs on the line of the
+   *   first of four. Place p of slot s's line can only ever be slot s + p's, so slots are still reused one by one.
+   */
+  #root(slot: number, place: number): number {
+    return slotAddresses(this.#layout, slot - place).root + place * ROOT_BYTES;
   }
 
   #descriptorIndex(slot: number): number {
@@ -177,14 +202,11 @@ export class SlotAllocator {
     return left <= 0;
   }
 
-  /**
-   * @param place which of the roots on its cache line is the slot's: counters made together have theirs on the line of the
-   *   first of four. Place p of slot s's line can only ever be slot s + p's, so slots are still reused one by one.
-   */
+  /** @param place as for `#root`. */
   #initialise(slot: number, place: number, batchSize: number): void {
     const { words } = this.#memory;
     const { descriptor, leaf, items } = slotAddresses(this.#layout, slot);
-    const root = slotAddresses(this.#layout, slot - place).root + place * ROOT_BYTES;
+    const root = this.#root(slot, place);
     const at = descriptor / 4;
     const used = words[at + Descriptor.BATCH] !== 0;
     words[at + Descriptor.BATCH] = batchSize;

@@ -55,6 +55,8 @@ export async function runOnCpus(options: RunOnCpusOptions): Promise<CpuRun[]> {
   requireInteger(iterations, 'options.iterations', { min: 1, max: Number.MAX_SAFE_INTEGER });
   requireInteger(threadsPerCpu, 'options.threadsPerCpu', { min: 1, max: MAX_THREADS_PER_CPU });
   if (cpus !== undefined && !Array.isArray(cpus)) throw invalidArgType('options.cpus', 'an array of CPU numbers', cpus);
+  // Before anything is asked of the system: without the addon that is what to say.
+  requireNative('runOnCpus()');
   const chosen = cpus === undefined ? getAffinity() : requireCpus(cpus, 'options.cpus');
   if (chosen.length * threadsPerCpu > MAX_THREADS) {
     throw outOfRange('options.threadsPerCpu', `at most ${MAX_THREADS} threads in all`, threadsPerCpu);

@@ -169,9 +169,24 @@ function readTopology(sys: string, statusFile: string): Topology {
   return { possible, online, allowed: allowedCpus(statusFile, online), nodes, cpus };
 }
 
+/** How many CPUs the runtime knows of; 1 where it may not tell. */
+function runtimeCpuCount(): number {
+  const ask = (count: () => number) => {
+    try {
+      return count();
+    } catch {
+      return 1;
+    }
+  };
+  return Math.max(
+    ask(() => osCpus().length),
+    ask(availableParallelism),
+  );
+}
+
 /** What can be said without sysfs: other systems, and sandboxes that hide it. */
 function fallbackTopology(): Topology {
-  const online = Array.from({ length: Math.max(osCpus().length, availableParallelism()) }, (_, cpu) => cpu);
+  const online = Array.from({ length: runtimeCpuCount() }, (_, cpu) => cpu);
   return {
     possible: [...online],
     online,

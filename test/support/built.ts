@@ -76,13 +76,13 @@ export interface ChildOutcome {
 
 /** Runs a program of this folder, or a module given as text, in a Node process of its own. */
 export function runChild(
-  program: { file: string; args?: string[] } | { code: string },
+  program: { file: string; args?: string[]; nodeArgs?: string[] } | { code: string },
   env: Record<string, string | undefined> = {},
 ): Promise<ChildOutcome> {
   const args =
     'code' in program
       ? ['--input-type=module', '--eval', `import * as percpu from ${JSON.stringify(entry.href)};\n${program.code}`]
-      : [fileURLToPath(new URL(program.file, import.meta.url)), ...(program.args ?? [])];
+      : [...(program.nodeArgs ?? []), fileURLToPath(new URL(program.file, import.meta.url)), ...(program.args ?? [])];
   const environment = { ...process.env, ...env };
   // The test runner's own settings are not for the child.
   delete environment.NODE_OPTIONS;

@@ -1,0 +1,83 @@
+// Values that do not belong where they are put. Inputs name them by their place in this list, so that an input can be
+// written down.
+
+/** Thrown by objects that throw: passed on as it is. */
+export const OWN_ERROR = new Error('thrown by the object itself');
+
+const throwing = () => {
+  throw OWN_ERROR;
+};
+
+export const HOSTILE_VALUES = [
+  undefined,
+  null,
+  true,
+  false,
+  0,
+  -0,
+  1,
+  -1,
+  2,
+  3,
+  0.5,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  -1e300,
+  2 ** 31,
+  2 ** 32,
+  2 ** 48,
+  2 ** 53,
+  -(2 ** 31),
+  1n,
+  -1n,
+  2n ** 70n,
+  '',
+  '0',
+  '1',
+  'wasm',
+  'ts',
+  'auto',
+  'toString',
+  '__proto__',
+  'x'.repeat(1000),
+  Symbol('hostile'),
+  () => 1,
+  class {},
+  {},
+  [],
+  [1, 2, 3],
+  Object.create(null),
+  new Date(Number.NaN),
+  /x/g,
+  new Map(),
+  new Proxy({}, { get: throwing }),
+  new Proxy({}, { getPrototypeOf: throwing }),
+  new Proxy(() => 1, { get: throwing }),
+  {
+    get constructor() {
+      return throwing();
+    },
+  },
+  { constructor: { name: Symbol('name') } },
+  { constructor: { name: { toString: throwing } } },
+  { valueOf: throwing, toString: throwing, [Symbol.toPrimitive]: throwing },
+  Object.defineProperty(() => 1, Symbol.hasInstance, { get: throwing }),
+  new ArrayBuffer(8),
+  new ArrayBuffer(65_536),
+  new SharedArrayBuffer(0),
+  new SharedArrayBuffer(4),
+  new SharedArrayBuffer(5_121),
+  new SharedArrayBuffer(65_536),
+  new SharedArrayBuffer(65_537),
+  new SharedArrayBuffer(65_536, { maxByteLength: 1 << 20 }),
+  new Int32Array(16),
+  new Float64Array(new SharedArrayBuffer(65_536)),
+  Object.create(SharedArrayBuffer.prototype),
+  Object.create(WebAssembly.Memory.prototype),
+  Object.create(WebAssembly.Memory.prototype, { buffer: { get: throwing } }),
+  Object.create(WebAssembly.Memory.prototype, { buffer: { value: new SharedArrayBuffer(65_536) } }),
+  new WebAssembly.Memory({ initial: 0 }),
+  new WebAssembly.Memory({ initial: 1, maximum: 1 }),
+  new WebAssembly.Memory({ initial: 0, maximum: 1, shared: true }),
+  new WebAssembly.Memory({ initial: 1, maximum: 2, shared: true }),
+];

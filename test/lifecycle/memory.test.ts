@@ -1,0 +1,24 @@
+import { existsSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { runChild } from '../support/built.js';
+
+const hasStatm = existsSync('/proc/self/statm');
+
+/**
+ * After forced collections. A page of WebAssembly memory that stayed per arena would be 64 MB, one object per counter 4 MB;
+ * the heap itself breathes by some. `npm run stress` does ten times as many with a narrower limit.
+ */
+const TOLERANCE_BYTES = 16 * 2 ** 20;
+
+it.skipIf(!hasStatm)(
+  `1,000 arenas and 100,000 counters leave nothing behind${hasStatm ? '' : ' (skipped: no /proc/self/statm)'}`,
+  { timeout: 120_000 },
+  async () => {
+    const program = { file: './memory-child.mjs', nodeArgs: ['--expose-gc'], args: ['1000', '100000'] };
+    const { code, stdout, stderr } = await runChild(program);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const growth = JSON.parse(stdout) as { arenas: number; counters: number };
+    expect(growth.arenas).toBeLessThan(TOLERANCE_BYTES);
+    expect(growth.counters).toBeLessThan(TOLERANCE_BYTES);
+  },
+);
