@@ -19,8 +19,10 @@
         'PERCPU_VERSION="<!(node -p "require(\'./package.json\').version")"',
       ],
       'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
-      'cflags_cc': ['-std=c++20', '-fno-exceptions', '-fno-rtti', '-fvisibility=hidden', '-Wall', '-Wextra', '-O2'],
+      'cflags_cc': ['-std=c++20', '-fno-exceptions', '-fno-rtti', '-fvisibility=hidden', '-ffunction-sections', '-fdata-sections', '-Wall', '-Wextra', '-O2'],
       'cflags!': ['-O3'],
+      # Relative to build/, where make links. No C++ runtime: native/binding/runtime.cc has what is used of it.
+      'ldflags': ['-Wl,--version-script=../native/exports.map', '-Wl,--as-needed', '-Wl,--gc-sections'],
     },
   ],
 }

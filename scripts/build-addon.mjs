@@ -4,19 +4,31 @@
 // node-gyp takes Node's headers from beside the running Node; cmake-js brings Node-API's own. Without --with, the first
 // one whose tools are there is used.
 import { existsSync, realpathSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isAvailable, repository, run } from './run.mjs';
 
 /** Folder with include/node/ of the running Node: a tarball's, a version manager's or a distribution's. */
-function headersFolder() {
+export function headersFolder() {
   const folder = dirname(dirname(realpathSync(process.execPath)));
   return existsSync(join(folder, 'include', 'node', 'common.gypi')) ? folder : undefined;
+}
+
+/** Headers, wanted for compiling only: an installed package does not bring them. */
+function isInstalled(name) {
+  try {
+    createRequire(import.meta.url).resolve(`${name}/package.json`);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const tools = {
   'node-gyp': {
     async lacks() {
+      if (!(await isAvailable('node-gyp'))) return 'itself (npm install --save-dev node-gyp)';
       if (!headersFolder()) return "Node's headers (include/node beside its bin folder)";
       if (!(await isAvailable('make'))) return 'make';
       return (await isAvailable('python3')) ? undefined : 'python3';
@@ -24,7 +36,10 @@ const tools = {
     build: () => run('node-gyp', ['rebuild', `--nodedir=${headersFolder()}`], { capture: true }),
   },
   'cmake-js': {
-    lacks: async () => ((await isAvailable('cmake')) ? undefined : 'cmake'),
+    async lacks() {
+      if (!(await isAvailable('cmake-js'))) return 'itself (npm install --save-dev cmake-js)';
+      return (await isAvailable('cmake')) ? undefined : 'cmake';
+    },
     build: () => run('cmake-js', ['rebuild', '--out', 'build'], { capture: true }),
   },
 };
@@ -39,6 +54,7 @@ export async function buildAddon(wanted, onStart = () => {}) {
   if (process.platform !== 'linux') return `the addon is for Linux, this is ${process.platform}`;
   if (!(await isAvailable(process.env.CXX ?? 'c++')) && !(await isAvailable('g++')))
     return 'no C++ compiler (g++ or $CXX)';
+  if (!isInstalled('node-addon-api')) return 'no node-addon-api (npm install --save-dev node-addon-api)';
   const missing = [];
   for (const name of wanted ? [wanted] : Object.keys(tools)) {
     const lacking = await tools[name].lacks();

@@ -1,33 +1,24 @@
 // Builds what is missing or older than its sources: the WebAssembly hot path, the TypeScript, the addon.
-// Usage: node scripts/build.mjs [--quiet]
+// Usage: node scripts/build.mjs [--quiet] [--no-addon]
 //
 // The addon needs a C++ compiler. Without one the build goes on and says so: the package then runs on its fallback.
 // All output goes to stderr, so that `npm start --silent -- --json` prints data and nothing else.
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildAddon } from './build-addon.mjs';
 import { buildWasm } from './build-wasm.mjs';
+import { newest } from './newest.mjs';
 import { repository, run } from './run.mjs';
 
 const quiet = process.argv.includes('--quiet');
 const say = (line) => process.stderr.write(`${line}\n`);
 
-/** Modification time of the newest file among files and folders, in milliseconds; 0 for none. */
-function newest(...paths) {
-  return Math.max(
-    0,
-    ...paths
-      .map((path) => join(repository, path))
-      .map((path) => {
-        if (!existsSync(path)) return 0;
-        const stat = statSync(path);
-        if (!stat.isDirectory()) return stat.mtimeMs;
-        return Math.max(
-          0,
-          ...readdirSync(path, { recursive: true }).map((entry) => statSync(join(path, entry)).mtimeMs),
-        );
-      }),
-  );
+/** What was compiled from a source that is no more would be packed and found. */
+function removeOrphans() {
+  for (const entry of readdirSync(join(repository, 'dist'), { recursive: true })) {
+    const source = entry.replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts');
+    if (source !== entry && !existsSync(join(repository, 'lib', source))) rmSync(join(repository, 'dist', entry));
+  }
 }
 
 const hotPath = 'lib/counter/wasm/hot-path.ts';
@@ -40,10 +31,13 @@ if (newest(hotPathBinary) <= newest(hotPath, 'scripts/build-wasm.mjs')) {
 if (newest('dist/index.js') <= newest('lib', 'tsconfig.json', 'package.json')) {
   say('building TypeScript');
   await run('tsc', ['-p', 'tsconfig.json']);
+  removeOrphans();
 }
 
 const addon = 'build/Release/percpu.node';
-if (process.env.PERCPU_NATIVE === '0') {
+if (process.argv.includes('--no-addon')) {
+  // A package brings prebuilt ones.
+} else if (process.env.PERCPU_NATIVE === '0') {
   if (!quiet) say('not building the addon: PERCPU_NATIVE=0');
 } else if (newest(addon) <= newest('native', 'binding.gyp')) {
   const problem = await buildAddon(undefined, () => say('building the native addon (some 20 seconds)')).catch(

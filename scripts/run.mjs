@@ -15,15 +15,16 @@ const environment = {
  *
  * @param {string} command
  * @param {string[]} args
- * @param {{ capture?: boolean, env?: Record<string, string> }} [options] capture: return the output instead of showing it.
+ * @param {{ capture?: boolean, env?: Record<string, string>, cwd?: string }} [options] capture: return the output instead of
+ *   showing it; cwd: another folder than the repository's root.
  * @returns {Promise<string>} the captured output, stdout and stderr together.
  * @throws Error with `output` when the command fails or is not there.
  */
-export function run(command, args, { capture = false, env = {} } = {}) {
+export function run(command, args, { capture = false, env = {}, cwd = repository } = {}) {
   return new Promise((resolve, reject) => {
     // Shown output goes to stderr: stdout belongs to the program that builds run before.
     const stdio = capture ? ['ignore', 'pipe', 'pipe'] : ['ignore', 2, 2];
-    const child = spawn(command, args, { cwd: repository, env: { ...environment, ...env }, stdio });
+    const child = spawn(command, args, { cwd, env: { ...environment, ...env }, stdio });
     let output = '';
     child.stdout?.on('data', (chunk) => (output += chunk));
     child.stderr?.on('data', (chunk) => (output += chunk));

@@ -55,7 +55,7 @@ function engineFacts({ engine }: DoctorReport): Fact[] {
   };
   return [
     { label: 'Adds', text: `${names[engine.name]}: ${engine.reason}` },
-    { label: 'Addon', text: printable(engine.addonLoaded ? engine.addonReason : `none: ${engine.addonReason}`) },
+    { label: 'Addon', text: printable(`${engine.addonLoaded ? 'native' : 'fallback'}: ${engine.addonReason}`) },
     { label: 'CPU number', text: printable(sources[engine.cpuSource]) },
   ];
 }

@@ -5,6 +5,8 @@
 #include "percpu/cpu_id.h"
 #if defined(__x86_64__)
 #include "percpu/rseq_x86_64.h"
+#elif defined(__aarch64__)
+#include "percpu/rseq_aarch64.h"
 #else
 #include "percpu/rseq_fallback.h"
 #endif

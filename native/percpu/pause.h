@@ -46,6 +46,26 @@ extern uint64_t percpu_rseq_aborts;
   "jnz 5b\n"                               \
   "6:\n"
 #define PERCPU_RSEQ_ABORTED "lock incq percpu_rseq_aborts(%%rip)\n"
+#elif defined(__aarch64__)
+#define PERCPU_COUNTS_RSEQ_ABORTS
+// Clobbers x10 and the flags.
+#define PERCPU_RSEQ_PAUSE                     \
+  "adrp x10, percpu_rseq_spins\n"             \
+  "ldr w10, [x10, :lo12:percpu_rseq_spins]\n" \
+  "cbz w10, 6f\n"                             \
+  "5:\n"                                      \
+  "subs w10, w10, #1\n"                       \
+  "b.ne 5b\n"                                 \
+  "6:\n"
+// Clobbers x9, x10 and x11.
+#define PERCPU_RSEQ_ABORTED                \
+  "adrp x9, percpu_rseq_aborts\n"          \
+  "add x9, x9, :lo12:percpu_rseq_aborts\n" \
+  "7:\n"                                   \
+  "ldxr x10, [x9]\n"                       \
+  "add x10, x10, #1\n"                     \
+  "stxr w11, x10, [x9]\n"                  \
+  "cbnz w11, 7b\n"
 #endif
 
 #else

@@ -1,0 +1,210 @@
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { native } from '../../lib/native.js';
+import { loadAddon, runtimeLibc } from '../../lib/native-loader.js';
+import { VERSION } from '../../lib/version.js';
+import packageJson from '../../package.json' with { type: 'json' };
+import { makeFolder, printed, removeFolders, repository } from '../support/consumer.js';
+import { fakeElf } from '../support/fake-elf.js';
+
+const onLinux = describe.runIf(process.platform === 'linux');
+const OWN_LIBC = runtimeLibc();
+const OTHER_LIBC = OWN_LIBC === 'glibc' ? 'musl' : 'glibc';
+const LIBRARY = { glibc: 'libc.so.6', musl: 'libc.so' };
+const OWN_MACHINE = process.arch === 'arm64' ? 183 : 62;
+const OTHER = process.arch === 'arm64' ? { machine: 62, arch: 'x64' } : { machine: 183, arch: 'arm64' };
+
+afterAll(removeFolders);
+
+/** An installed package, as far as the loader is concerned. */
+let folder: string;
+let moduleUrl: string;
+let prebuilt: string;
+
+beforeEach(() => {
+  folder = makeFolder();
+  moduleUrl = pathToFileURL(join(folder, 'dist', 'native.js')).href;
+  prebuilt = join(folder, 'prebuilds', `linux-${process.arch}`, `percpu.${OWN_LIBC}.node`);
+  mkdirSync(dirname(prebuilt), { recursive: true });
+});
+
+const load = (setting?: string) => loadAddon(setting, moduleUrl);
+
+/** What becomes of a file in the prebuilt binary's place. */
+function outcomeOf(bytes: Buffer | string): string {
+  writeFileSync(prebuilt, bytes);
+  const { addon, reason, attempts } = load();
+  expect(addon).toBeUndefined();
+  expect(attempts.map(({ source, path }) => ({ source, path }))).toEqual([
+    { source: 'build', path: join(folder, 'build', 'Release', 'percpu.node') },
+    { source: 'prebuild', path: prebuilt },
+  ]);
+  expect(reason).toBe(`not built; ${prebuilt}: ${attempts[1]!.outcome}`);
+  return attempts[1]!.outcome;
+}
+
+it('the version in the code is that of the package', () => {
+  expect(VERSION).toBe(packageJson.version);
+});
+
+onLinux('a file that does not fit', () => {
+  it('nothing there', () => {
+    const { addon, reason, attempts } = load();
+    expect(addon).toBeUndefined();
+    expect(reason).toBe(`not built; no prebuilt binary for linux-${process.arch} (${OWN_LIBC})`);
+    expect(attempts.map(({ outcome }) => outcome)).toEqual(reason.split('; '));
+  });
+
+  it('text', () => expect(outcomeOf('this is no addon\n')).toBe('not a shared library'));
+  it('nothing in it', () => expect(outcomeOf('')).toBe('not a shared library'));
+
+  it('for another C library', () => {
+    expect(outcomeOf(fakeElf({ machine: OWN_MACHINE, needed: [LIBRARY[OTHER_LIBC]] }))).toBe(
+      `built for ${OTHER_LIBC}, and this runtime uses ${OWN_LIBC}`,
+    );
+  });
+
+  it('for another architecture', () => {
+    expect(outcomeOf(fakeElf({ machine: OTHER.machine, needed: [LIBRARY[OWN_LIBC]] }))).toBe(
+      `built for ${OTHER.arch}, and this runtime is for ${process.arch}`,
+    );
+  });
+
+  it('a library that the system refuses: its own words, in one line', () => {
+    const outcome = outcomeOf(fakeElf({ machine: OWN_MACHINE, needed: ['libnowhere.so.1'] }));
+    expect(outcome).not.toMatch(/\n/);
+    expect(outcome.length).toBeGreaterThan(10);
+  });
+
+  it('a directory', () => {
+    mkdirSync(prebuilt);
+    expect(load().attempts[1]?.outcome).toMatch(/EISDIR/);
+  });
+});
+
+const addonPath = native.addon && native.attempts.at(-1)!.path;
+const without = addonPath ? '' : ` (skipped: ${native.reason})`;
+
+describe.skipIf(!addonPath)(`the addon itself${without}`, () => {
+  it('loads as a local build, and as a prebuilt binary where there is none', () => {
+    copyFileSync(addonPath!, prebuilt);
+    const second = load();
+    expect(second.addon?.version).toBe(VERSION);
+    expect(second.reason).toBe(`loaded from ${prebuilt}`);
+    expect(second.attempts.map(({ outcome }) => outcome)).toEqual(['not built', 'loaded']);
+
+    const built = join(folder, 'build', 'Release', 'percpu.node');
+    mkdirSync(dirname(built), { recursive: true });
+    copyFileSync(addonPath!, built);
+    expect(load().reason).toBe(`loaded from ${built}`);
+  });
+
+  it('goes on to the prebuilt binary where the local build does not fit', () => {
+    const built = join(folder, 'build', 'Release', 'percpu.node');
+    mkdirSync(dirname(built), { recursive: true });
+    writeFileSync(built, 'an interrupted build');
+    copyFileSync(addonPath!, prebuilt);
+    expect(load().attempts.map(({ outcome }) => outcome)).toEqual(['not a shared library', 'loaded']);
+  });
+
+  it('cut off anywhere, it is not given to the system, which would end the process', () => {
+    const whole = readFileSync(addonPath!);
+    for (const length of [64, 4096, whole.length >> 1, whole.length - 4096, whole.length - 1]) {
+      expect(outcomeOf(whole.subarray(0, length)), String(length)).toBe('the file is cut off');
+    }
+  });
+
+  it('of another version', () => {
+    const other = readFileSync(addonPath!);
+    const at = other.indexOf(`\0${VERSION}\0`, 0, 'latin1');
+    expect(at).toBeGreaterThan(0);
+    other.write('9.9.9', at + 1, 'latin1');
+    expect(VERSION).toHaveLength(5);
+    expect(outcomeOf(other)).toBe(`of version 9.9.9, and the package is ${VERSION}`);
+  });
+
+  it('PERCPU_NATIVE names a file, also by a path relative to the working directory', () => {
+    const copy = join(folder, 'elsewhere.node');
+    copyFileSync(addonPath!, copy);
+    for (const setting of [copy, relative(process.cwd(), copy)]) {
+      const status = load(setting);
+      expect(status.reason).toBe(`loaded from ${copy}, by PERCPU_NATIVE`);
+      expect(status.attempts).toEqual([{ source: 'PERCPU_NATIVE', path: copy, outcome: 'loaded' }]);
+    }
+  });
+
+  it('PERCPU_NATIVE names the only place: no other is looked into', () => {
+    copyFileSync(addonPath!, prebuilt);
+    const { addon, reason, attempts } = load('/nowhere/percpu.node');
+    expect(addon).toBeUndefined();
+    expect(reason).toBe('PERCPU_NATIVE=/nowhere/percpu.node: no such file');
+    expect(attempts).toHaveLength(1);
+    for (const setting of ['', '1']) expect(load(setting).addon, setting).toBeDefined();
+  });
+});
+
+it('PERCPU_NATIVE=0 looks nowhere', () => {
+  expect(load('0')).toEqual({ addon: undefined, reason: 'switched off by PERCPU_NATIVE=0', attempts: [] });
+});
+
+onLinux('without an address of its own, in a CommonJS bundle', () => {
+  it('says how to have the addon', () => {
+    const { addon, reason } = loadAddon(undefined, undefined);
+    expect(addon).toBeUndefined();
+    expect(reason).toMatch(/CommonJS.*PERCPU_NATIVE/);
+  });
+});
+
+describe('runtimeLibc', () => {
+  it.each([
+    ['/lib64/ld-linux-x86-64.so.2', 'glibc'],
+    ['/lib/ld-musl-x86_64.so.1', 'musl'],
+    ['/lib/ld-musl-aarch64.so.1', 'musl'],
+  ])('%s: %s', (linker, libc) => {
+    const program = join(folder, 'program');
+    writeFileSync(program, Buffer.concat([Buffer.alloc(700, 1), Buffer.from(`${linker}\0`), Buffer.alloc(9000, 2)]));
+    expect(runtimeLibc(program)).toBe(libc);
+  });
+
+  it('is glibc where the program cannot be read', () => {
+    expect(runtimeLibc(join(folder, 'gone'))).toBe('glibc');
+  });
+});
+
+onLinux('a feature that needs the addon', () => {
+  it('says what was tried, as the cause', async () => {
+    const error = await printed<{ code: string; message: string; cause: object[] }>(
+      `const { CounterTree, runOnCpus } = await import('${pathToFileURL(repository)}dist/index.js');
+       const error = await runOnCpus({ counter: new CounterTree(), iterations: 1 }).catch((error) => error);
+       console.log(JSON.stringify({ code: error.code, message: error.message, cause: error.cause }));`,
+      { env: { PERCPU_NATIVE: '/nowhere/percpu.node' } },
+    );
+    expect(error).toEqual({
+      code: 'ERR_NATIVE_UNAVAILABLE',
+      message: expect.stringContaining('PERCPU_NATIVE=/nowhere/percpu.node: no such file'),
+      cause: [{ source: 'PERCPU_NATIVE', path: '/nowhere/percpu.node', outcome: 'no such file' }],
+    });
+  });
+
+  it('a runtime that permits no addons runs on the fallback', async () => {
+    const [major] = process.versions.node.split('.').map(Number);
+    const permission = major! < 22 ? '--experimental-permission' : '--permission';
+    const { runProgram } = await import('../support/consumer.js');
+    const { code, stdout } = await runProgram(process.execPath, [
+      ...[permission, '--allow-fs-read=*', '--input-type=module', '--eval'],
+      `const { CounterTree } = await import('${pathToFileURL(repository)}dist/index.js');
+       const { native } = await import('${pathToFileURL(repository)}dist/native.js');
+       const counter = new CounterTree();
+       counter.add(7);
+       console.log(JSON.stringify([counter.preciseSum(), native.addon === undefined, native.reason]));`,
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual([
+      7,
+      true,
+      expect.stringMatching(addonPath ? /loading addons is disabled|restricted/ : /./),
+    ]);
+  });
+});
