@@ -16,8 +16,11 @@ if (!(limitBytes > 0) || command === undefined) {
 
 const mib = (bytes) => `${(bytes / MiB).toFixed(1)} MiB`;
 
+let child;
+let isEnding = false;
+
 function run() {
-  const child = spawn(command, commandArguments, { stdio: 'inherit' });
+  child = spawn(command, commandArguments, { stdio: 'inherit' });
   let guard;
   let isRestarting = false;
   child.once('spawn', () => {
@@ -36,8 +39,16 @@ function run() {
   });
   child.once('exit', (code) => {
     guard?.stop();
-    if (isRestarting) run();
+    if (isRestarting && !isEnding) run();
     else process.exitCode = code ?? 1;
+  });
+}
+
+// The service ends with its supervisor.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => {
+    isEnding = true;
+    child.kill(signal);
   });
 }
 

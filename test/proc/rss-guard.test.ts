@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -214,12 +214,17 @@ describe('RssGuard', () => {
 describe.skipIf(process.platform !== 'linux')('the example of a supervisor', () => {
   it('restarts a service that grows', async () => {
     const example = fileURLToPath(new URL('../../examples/rss-guard.mjs', import.meta.url));
-    const service = 'const kept = []; setInterval(() => kept.push(Buffer.alloc(2e7, 1)), 50)';
+    // Never more than 400 MB, should nobody end it.
+    const service = 'const kept = []; setInterval(() => kept.length < 20 && kept.push(Buffer.alloc(2e7, 1)), 50)';
     const supervisor = spawn(process.execPath, [example, '150', process.execPath, '-e', service]);
     let output = '';
     supervisor.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
     await expect.poll(() => output.match(/restarting/g)?.length ?? 0, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+    const services = () => readFileSync(`/proc/${supervisor.pid}/task/${supervisor.pid}/children`, 'latin1').trim();
+    await expect.poll(services).not.toBe('');
+    const pid = Number(services());
     supervisor.kill();
     await once(supervisor, 'exit');
+    await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
   });
 });
