@@ -32,11 +32,20 @@ export function machineCpus(): CpuCounts {
   return { online: online.length, possible: possible.length };
 }
 
+/** Where the probe's child may run: a sandbox that refuses the question may well allow the child to move. */
+function allowedCpus(): number[] {
+  try {
+    return getAffinity();
+  } catch {
+    return topology().allowed;
+  }
+}
+
 /** The order in which the addon lists what the child saw. */
 function probeNatively(cpus: CpuCounts): Accounting | undefined {
   const { addon } = native;
   if (!addon) return undefined;
-  const allowed = getAffinity();
+  const allowed = allowedCpus();
   const here = currentCpu();
   const readCpu = allowed.includes(here) ? here : allowed[0]!;
   const touchCpu = allowed.find((cpu) => cpu !== readCpu) ?? readCpu;

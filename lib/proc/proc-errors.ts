@@ -19,24 +19,26 @@ export function errnoName(errno: number): string {
   return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
 }
 
-/**
- * @returns what went wrong with one file of a process: `ESRCH` where the process is not there, `EBADMSG` for a content
- *   that the man page does not describe, else the system's own.
- */
-export function processError(code: string, root: string, pid: number | 'self', file: ProcessFile): PercpuError {
-  const path = `${root}/${pid}/${file}`;
-  const details = { syscall: 'read', path, ...(pid !== 'self' && { pid }) };
-  if (code === 'ESRCH' || code === 'ENOENT') return systemError('ESRCH', `no process ${pid}`, details);
-  if (code === 'EBADMSG') return systemError(code, `'${path}' is not what ${DESCRIBED_IN[file]} says`, details);
-  return systemError(code, `cannot read '${path}'`, details);
-}
-
 export function noProcError(): PercpuError {
   const where = process.platform === 'linux' ? 'which is not there' : `and this is ${process.platform}`;
   return new PercpuError(
     'ERR_UNSUPPORTED_PLATFORM',
     `Reading processes needs the /proc of Linux, ${where}; counters, mm and OOM selection work without`,
   );
+}
+
+/**
+ * @returns what went wrong with one file of a process: `ESRCH` where the process is not there, `EBADMSG` for a content
+ *   that the man page does not describe, else the system's own. A /proc without the calling process is none.
+ */
+export function processError(code: string, root: string, pid: number | 'self', file: ProcessFile): PercpuError {
+  const path = `${root}/${pid}/${file}`;
+  const details = { syscall: 'read', path, ...(pid !== 'self' && { pid }) };
+  const isMissing = code === 'ESRCH' || code === 'ENOENT';
+  if (isMissing && pid === 'self' && root === '/proc') return noProcError();
+  if (isMissing) return systemError('ESRCH', `no process ${pid}`, details);
+  if (code === 'EBADMSG') return systemError(code, `'${path}' is not what ${DESCRIBED_IN[file]} says`, details);
+  return systemError(code, `cannot read '${path}'`, details);
 }
 
 /** @returns what went wrong with the directory of a proc tree: where that is /proc and not there, that the platform has none. */

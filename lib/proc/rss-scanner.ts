@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { abortError, invalidArgType, PercpuError } from '../errors.js';
 import { requireInteger, requireOptions } from '../validate.js';
-import { openTree, type ProcTree } from './proc-tree.js';
+import { noProcError } from './proc-errors.js';
+import { DEFAULT_ROOT, openTree, type ProcTree } from './proc-tree.js';
 import type { ProcessFiles } from './process-files.js';
 import type { Scanner } from './reader.js';
 import { type RssReading, requirePid, toReading, wantedFor } from './rss.js';
@@ -101,7 +102,8 @@ export class RssScanner {
         ...(signal && { signal }),
       });
       // Whatever a scan that destroy() has cut short says of itself.
-      return scan.finally(() => this.#requireAlive());
+      const rows = await scan.finally(() => this.#requireAlive());
+      return requireSomebody(rows, this.#tree, this.#pids);
     })();
     this.#last = turn.catch(() => {});
     return turn;
@@ -122,6 +124,16 @@ export class RssScanner {
   }
 }
 
+/**
+ * A /proc that lists nobody, not even the calling process, is not the kernel's.
+ *
+ * @throws PercpuError `ERR_UNSUPPORTED_PLATFORM`.
+ */
+function requireSomebody(rows: ProcessFiles[], tree: ProcTree, pids: readonly number[] | undefined): ProcessFiles[] {
+  if (rows.length === 0 && !pids && tree.root === DEFAULT_ROOT) throw noProcError();
+  return rows;
+}
+
 /** Reads rows of a tree once, keeping no file open. */
 export async function scanTree(
   tree: ProcTree,
@@ -131,7 +143,8 @@ export async function scanTree(
   if (signal?.aborted) throw abortError(signal);
   const scanner = tree.reader.openScanner(tree.root, 0);
   try {
-    return await scanner.scan({ want, ...(pids && { pids }), ...(signal && { signal }) });
+    const rows = await scanner.scan({ want, ...(pids && { pids }), ...(signal && { signal }) });
+    return requireSomebody(rows, tree, pids);
   } finally {
     scanner.close();
   }

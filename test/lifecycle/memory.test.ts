@@ -6,7 +6,7 @@ const hasStatm = existsSync('/proc/self/statm');
 
 /**
  * After forced collections. A page of WebAssembly memory that stayed per arena would be 64 MB, one object per counter 4 MB;
- * the heap itself breathes by some. `npm run stress` does ten times as many with a narrower limit.
+ * the heap itself breathes by some. `npm run test:soak` makes ten times as many.
  */
 const TOLERANCE_BYTES = 16 * 2 ** 20;
 

@@ -5,7 +5,8 @@
 #
 # DIRECTORY is put at /work in the guest, which also has this machine's Node and the libraries that Node and the
 # executables and addons in DIRECTORY need. COMMAND runs there as root, in sh; its output is this script's. What it leaves
-# in /out comes to the folder OUT. Exit status 125: the guest never finished, the end of its console is shown.
+# in /out comes to the folder OUT. Exit status 124: the guest never finished, the end of its console is shown; 125: what it
+# takes to boot one cannot be had here.
 #
 # For x86-64 Debian 12 as root: the missing packages are installed, QEMU 10 and kernels are fetched from Debian's archive
 # and unpacked into a cache, not installed. Nothing but Debian's mirror is contacted.
@@ -125,7 +126,8 @@ fetch_kernel() {
 # The shared libraries of an executable, to the same places in the guest.
 add_libraries() {
   { ldd "$1" 2>/dev/null || true; } | { grep -o '/[^ ]*' || true; } | sort -u | while read -r library; do
-    [ ! -e "$guest$library" ] || continue
+    # What is for another C library has paths in its complaints.
+    { [ -f "$library" ] && [ ! -e "$guest$library" ]; } || continue
     mkdir -p "$guest$(dirname "$library")"
     cp -L "$library" "$guest$library"
   done
@@ -159,6 +161,7 @@ hostname manycore
 dmesg -n 1
 stty -F /dev/ttyS1 raw -echo
 stty -F /dev/ttyS2 raw -echo
+echo "MANYCORE begun."
 cd /work
 sh /work.cmd >/dev/ttyS1 2>&1 </dev/null
 status=$?
@@ -193,12 +196,18 @@ boot_guest() {
         -numa "node,nodeid=$node,memdev=m$node,cpus=$((possible * node / numa))-$((possible * (node + 1) / numa - 1))")
     done
   fi
-  local console=$guest.console started=$SECONDS status
-  : >"$console"
-  timeout -k 5 "${TIMEOUT:-400}" "$qemu/usr/bin/qemu-system-x86_64" "${arguments[@]}" \
-    -append "console=ttyS0 quiet rootfstype=ramfs panic=-1 oops=panic reboot=t nokaslr cpuhp.parallel=0 lpj=4000000 tsc=reliable no_timer_check nowatchdog mitigations=off rcupdate.rcu_cpu_stall_suppress=1 audit=0 random.trust_cpu=on ${APPEND:-}" \
-    -chardev "file,id=console,path=$console" -chardev stdio,id=output,signal=off -chardev "file,id=out,path=$guest.tar" \
-    -serial chardev:console -serial chardev:output -serial chardev:out </dev/null || true
+  local console=$guest.console started status attempt
+  # Under emulation a kernel that starts hundreds of CPUs now and then dies of its own races before it has run anything.
+  for attempt in 1 2 3; do
+    started=$SECONDS
+    : >"$console"
+    timeout -k 5 "${TIMEOUT:-400}" "$qemu/usr/bin/qemu-system-x86_64" "${arguments[@]}" \
+      -append "console=ttyS0 quiet rootfstype=ramfs panic=-1 oops=panic reboot=t nokaslr cpuhp.parallel=0 lpj=4000000 tsc=reliable no_timer_check nowatchdog mitigations=off rcupdate.rcu_cpu_stall_suppress=1 audit=0 random.trust_cpu=on ${APPEND:-}" \
+      -chardev "file,id=console,path=$console" -chardev stdio,id=output,signal=off -chardev "file,id=out,path=$guest.tar" \
+      -serial chardev:console -serial chardev:output -serial chardev:out </dev/null || true
+    if [ "$attempt" = 3 ] || grep -aq 'MANYCORE begun' "$console"; then break; fi
+    say "the kernel did not come up (attempt $attempt): $(grep -aoE 'Kernel panic.*|BUG:.*|Oops:.*' "$console" | sed -n 1p)"
+  done
   status=$(grep -ao 'MANYCORE done .*status=[0-9]*' "$console" | sed 's/.*status=//' | tail -1) || true
   say "$smp CPUs, kernel $kernel: $((SECONDS - started)) s, status ${status:-none}"
   if [ -n "${OUT:-}" ] && [ -s "$guest.tar" ]; then
@@ -207,12 +216,13 @@ boot_guest() {
   fi
   if [ -z "$status" ]; then
     say 'the guest did not finish; the end of its console:'
-    tail -5 "$console" >&2
-    exit 125
+    tail -25 "$console" >&2
+    exit 124
   fi
   exit "$status"
 }
 
+trap '[ $? -eq 0 ] || exit 125' EXIT
 install_packages
 fetch_qemu
 fetch_kernel

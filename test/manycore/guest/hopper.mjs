@@ -1,0 +1,50 @@
+// A single-threaded process whose memory goes from CPU to CPU as it is told: hop.c.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const program = fileURLToPath(new URL('./hop', import.meta.url));
+
+export class Hopper {
+  #child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
+  #answers = createInterface(this.#child.stdout)[Symbol.asyncIterator]();
+  ended = once(this.#child, 'exit');
+  hasEnded = false;
+
+  constructor() {
+    this.#child.stdin.on('error', () => {});
+    this.ended.then(() => {
+      this.hasEnded = true;
+    });
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /**
+   * @param {string} command a line of hop.c's.
+   * @returns {Promise<boolean>} false where the process was killed meanwhile.
+   */
+  async tell(command) {
+    this.#child.stdin.write(`${command}\n`);
+    return !(await this.#answers.next()).done;
+  }
+
+  end() {
+    this.#child.kill('SIGKILL');
+    return this.ended;
+  }
+
+  /** In pages: the fast figure, the one of statm, and the truth, counted in the page tables. */
+  figures() {
+    const read = (file) => readFileSync(`/proc/${this.pid}/${file}`, 'latin1');
+    return {
+      stat: Number(/\) (.*)/s.exec(read('stat'))[1].split(' ')[21]),
+      statm: Number(read('statm').split(' ')[1]),
+      truth: Number(/^Rss: +(\d+) kB$/m.exec(read('smaps_rollup'))[1]) / 4,
+    };
+  }
+}
