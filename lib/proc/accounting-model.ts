@@ -32,6 +32,12 @@ export const RSS_COUNTERS = 3;
 /** What a thread keeps to itself on kernels before 6.2. Source: TASK_RSS_EVENTS_THRESH of mm/memory.c there. */
 export const THREAD_BATCH = 64;
 
+/**
+ * Pages a thread can have kept to itself there: the fault after the 65th passes on what there is before it adds its own, and
+ * one such own page was there before. Each counts as one page here; a fault on a file may map its neighbours as well.
+ */
+const THREAD_PAGES = THREAD_BATCH + 2;
+
 /** What a leaf of the hierarchical counter keeps to itself, unless configured otherwise. */
 export const TREE_BATCH = 32;
 
@@ -44,7 +50,7 @@ export function flatBatch(onlineCpus: number): number {
  * @returns how far the approximate RSS of a process can be off:
  *   flat: three counters, each short of less than one batch on every CPU, either way;
  *   hierarchical: three counters within the range the series documents;
- *   per-thread: less than one batch for each thread, either way;
+ *   per-thread: one batch and two pages for each thread, either way;
  *   unknown: whatever flat or per-thread counters would allow, the larger of the two.
  */
 export function errorRange({ model, batch }: Accounting, { online, possible }: CpuCounts, threads: number): ErrorRange {
@@ -53,7 +59,7 @@ export function errorRange({ model, batch }: Accounting, { online, possible }: C
     const { under, over } = kernelAccuracy(treeShape(possible), batch);
     return { under: RSS_COUNTERS * under, over: RSS_COUNTERS * over };
   }
-  const perThread = model === 'flat-percpu' ? 0 : THREAD_BATCH * threads;
+  const perThread = model === 'flat-percpu' ? 0 : THREAD_PAGES * threads;
   const flat = model === 'per-thread' ? 0 : RSS_COUNTERS * batch * online;
   const either = Math.max(flat, perThread);
   return { under: either, over: either };

@@ -9,7 +9,7 @@ export interface DriftObservations {
   jump: number;
   /** How many of the first 32 pages showed at once. */
   exactSteps: number;
-  /** What stat did when one page was released right after the jump: 0 or below. */
+  /** What stat did when two pages were released right after the jump: 0 or below. */
   fall: number;
   /** Fewer pages than a batch, touched then; and by how much each file had grown when it was read from another CPU. */
   drift: number;
@@ -31,8 +31,9 @@ const ONE_CPU_NOTE =
  * Tells the models apart by the shape of the error alone:
  *
  *  - every page shows at once: nothing is held back;
- *  - a flat counter jumps by a whole batch, is then at zero, and a released page changes nothing that is seen;
- *  - a thread passes on all it has, and releasing works on the shared count directly: the page is seen to go;
+ *  - a flat counter jumps by a whole batch, is then at zero, and two released pages change nothing that is seen;
+ *  - a thread passes on what it has at the start of a fault, whose own page it then has again. Releasing passes that on, too,
+ *    and works on the shared count directly: of two pages one is seen to go;
  *  - a hierarchical counter carries floors: one page less after a carry, and the whole carry is taken back. With many
  *    CPUs its root moves in larger steps than a flat counter's batch, so that no jump comes at all.
  */
@@ -54,7 +55,7 @@ export function interpretDrift(seen: DriftObservations, cpus: CpuCounts): Accoun
       `every page shows at once in every file, so nothing is held back${oneCpu && `; ${oneCpu}`}`,
     );
   }
-  if (seen.jump > 1 && seen.fall === -1) return found('per-thread', THREAD_BATCH);
+  if (seen.jump > 4 && (seen.fall === -1 || seen.fall === -2)) return found('per-thread', THREAD_BATCH);
   if (seen.jump > 1 && seen.fall === 0) return found('flat-percpu', seen.jump);
   if (seen.jump > 1 && seen.fall <= -seen.jump / 2) return found('hierarchical', leafBatch(seen.jump, cpus.possible));
   if (seen.jump === 0 && seen.touched > 2 * flatBatch(cpus.online)) return found('hierarchical', TREE_BATCH);

@@ -23,6 +23,8 @@ namespace {
 
 constexpr int kTimeoutMs = 5000;
 constexpr uint32_t kExactSteps = 32;
+// Half of the smallest batch there is: what no CPU, no thread and no leaf passes on by itself.
+constexpr uint32_t kDrift = 15;
 
 // What the child works on and answers in. Everything is made by the parent: the child has been cut off from
 // the other threads' locks in the middle of whatever they did, so it must not allocate, nor call into the C
@@ -118,20 +120,19 @@ bool Observe(const Probe& probe, const OwnFiles& files) {
 
   // Right after a jump nothing, or as little as ever, is held back.
   if (seen->jump > 0) {
-    if (!toucher.Release() || !ReadFigures(files, &now)) return false;
+    if (!toucher.Release() || !toucher.Release() || !ReadFigures(files, &now)) return false;
     seen->fall = static_cast<double>(now.stat - last.stat);
-    if (!toucher.Touch()) return false;
+    if (!toucher.Touch() || !toucher.Touch()) return false;
   }
   const double rollup = ReadRollupPages(files, probe.page_bytes);
   if (!ReadFigures(files, &last)) return false;
-  const uint32_t drift = probe.batch / 2 - 1;
-  for (uint32_t page = 0; page < drift; page++) {
+  for (uint32_t page = 0; page < kDrift; page++) {
     if (!toucher.Touch()) return false;
   }
   if (WriteAffinity(0, *probe.read_cpu) != 0) return false;
   seen->read_cpu = sched_getcpu();
   if (!ReadFigures(files, &now)) return false;
-  seen->drift = drift;
+  seen->drift = kDrift;
   seen->stat_growth = static_cast<double>(now.stat - last.stat);
   seen->statm_growth = static_cast<double>(now.statm - last.statm);
   seen->rollup_growth = ReadRollupPages(files, probe.page_bytes) - rollup;
@@ -187,7 +188,7 @@ int ProbeAccounting(uint32_t touch_cpu, uint32_t read_cpu, uint32_t batch, Drift
   touch_set.Add(touch_cpu);
   read_set.Add(read_cpu);
   const size_t page_bytes = PageBytes();
-  // Two jumps of a flat counter take up to two batches, the drift half a one.
+  // Two jumps of a flat counter take up to two batches.
   const size_t region_pages = size_t{3} * batch + 128;
   const int anonymous = MAP_ANONYMOUS | MAP_NORESERVE;
   void* shared = mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

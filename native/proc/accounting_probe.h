@@ -14,7 +14,7 @@ struct DriftObservations {
   double touched;      // until stat's second jump of more than a page; all, where there was none
   double jump;         // that jump; 0: none
   double exact_steps;  // how many of the first 32 pages showed in stat at once
-  double fall;         // what stat did when one page was released right after the jump
+  double fall;         // what stat did when two pages were released right after the jump
   double drift;        // pages touched then, fewer than a batch
   double stat_growth;  // by how much each file then had grown, read from the other CPU
   double statm_growth;

@@ -28,7 +28,9 @@ const badnessOf = (kernel) => (Number.parseFloat(kernel) >= 7 ? 'precise' : 'app
  *   online?: number[], nodes?: number, packages?: number, threadsPerCore?: number, setOnline?: Record<number, boolean> }} guest
  */
 function guest({ name, cpus, kernel = NEWEST, boot = {}, parts, ...expected }) {
-  const defaults = { online: upTo(cpus), possible: cpus, nodes: 1, packages: 1, threadsPerCore: 1 };
+  // Linux 6.1 takes the CPUs with the highest numbers an APIC can have for another package's.
+  const packages = cpus >= 256 && kernel === '6.1' ? 2 : 1;
+  const defaults = { online: upTo(cpus), possible: cpus, nodes: 1, packages, threadsPerCore: 1 };
   return {
     name: name ?? `${cpus} CPUs, Linux ${kernel}`,
     cpus,

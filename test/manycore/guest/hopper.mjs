@@ -7,6 +7,13 @@ import { fileURLToPath } from 'node:url';
 
 const program = fileURLToPath(new URL('./hop', import.meta.url));
 
+const hoppers = new Set();
+
+/** A test that failed has left its own behind. */
+export function endHoppers() {
+  for (const hopper of hoppers) hopper.end();
+}
+
 export class Hopper {
   #child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
   #answers = createInterface(this.#child.stdout)[Symbol.asyncIterator]();
@@ -14,6 +21,7 @@ export class Hopper {
   hasEnded = false;
 
   constructor() {
+    hoppers.add(this);
     this.#child.stdin.on('error', () => {});
     this.ended.then(() => {
       this.hasEnded = true;

@@ -6,6 +6,7 @@ import os from 'node:os';
 import { after } from 'node:test';
 import { native } from '../node_modules/percpu/dist/native.js';
 import { testCounters, testTopology } from './counters.mjs';
+import { endHoppers } from './hopper.mjs';
 import { testOom } from './oom.mjs';
 import { printReport } from './report.mjs';
 import { testRss } from './rss.mjs';
@@ -27,4 +28,7 @@ if (parts.includes('topology')) testTopology(expected);
 if (parts.includes('counters')) testCounters();
 if (parts.includes('rss')) testRss();
 if (parts.includes('oom')) testOom(expected);
-after(printReport);
+after(() => {
+  endHoppers();
+  printReport();
+});
