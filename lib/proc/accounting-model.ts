@@ -33,10 +33,16 @@ export const RSS_COUNTERS = 3;
 export const THREAD_BATCH = 64;
 
 /**
- * Pages a thread can have kept to itself there: the fault after the 65th passes on what there is before it adds its own, and
- * one such own page was there before. Each counts as one page here; a fault on a file may map its neighbours as well.
+ * Faults whose pages a thread can have kept to itself there: the one after the 65th passes on what there is before it adds
+ * its own, and one such own page was there before.
  */
-const THREAD_PAGES = THREAD_BATCH + 2;
+const THREAD_FAULTS = THREAD_BATCH + 2;
+
+/**
+ * Pages one fault can bring: on a file it maps the neighbours that are in memory as well, 64 KiB in all. What a thread takes
+ * away it takes from the shared count at once. Source: fault_around_bytes of mm/memory.c.
+ */
+const PAGES_PER_FAULT = 16;
 
 /** What a leaf of the hierarchical counter keeps to itself, unless configured otherwise. */
 export const TREE_BATCH = 32;
@@ -50,7 +56,7 @@ export function flatBatch(onlineCpus: number): number {
  * @returns how far the approximate RSS of a process can be off:
  *   flat: three counters, each short of less than one batch on every CPU, either way;
  *   hierarchical: three counters within the range the series documents;
- *   per-thread: one batch and two pages for each thread, either way;
+ *   per-thread: for each thread, what so many faults brought are missing; too many by one page for each of them at most;
  *   unknown: whatever flat or per-thread counters would allow, the larger of the two.
  */
 export function errorRange({ model, batch }: Accounting, { online, possible }: CpuCounts, threads: number): ErrorRange {
@@ -59,8 +65,7 @@ export function errorRange({ model, batch }: Accounting, { online, possible }: C
     const { under, over } = kernelAccuracy(treeShape(possible), batch);
     return { under: RSS_COUNTERS * under, over: RSS_COUNTERS * over };
   }
-  const perThread = model === 'flat-percpu' ? 0 : THREAD_PAGES * threads;
+  const faults = model === 'flat-percpu' ? 0 : THREAD_FAULTS * threads;
   const flat = model === 'per-thread' ? 0 : RSS_COUNTERS * batch * online;
-  const either = Math.max(flat, perThread);
-  return { under: either, over: either };
+  return { under: Math.max(flat, PAGES_PER_FAULT * faults), over: Math.max(flat, faults) };
 }

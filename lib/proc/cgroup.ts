@@ -55,7 +55,7 @@ function readVersion1(path: string, limitBytes: number | null): MemoryCgroup {
     version: 1,
     limitBytes,
     swapLimitBytes,
-    swappiness: swappiness !== undefined && /^\d+$/.test(swappiness) ? Number(swappiness) : null,
+    swappiness: swappiness !== undefined && /^\d{1,3}$/.test(swappiness) ? Number(swappiness) : null,
   };
 }
 

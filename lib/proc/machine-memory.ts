@@ -26,13 +26,13 @@ function readOptional(path: string): string {
 export function machineMemory(root: string): MachineMemory {
   const meminfo = readOptional(`${root}/meminfo`);
   const bytes = (name: string) => {
-    const [, kib] = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(meminfo) ?? [];
+    const [, kib] = new RegExp(`^${name}:\\s+(\\d{1,12}) kB$`, 'm').exec(meminfo) ?? [];
     return kib === undefined ? undefined : Number(kib) * 1024;
   };
   const swappiness = readOptional(`${root}/sys/vm/swappiness`).trim();
   return {
     ramBytes: bytes('MemTotal') ?? totalmem(),
     swapBytes: bytes('SwapTotal') ?? 0,
-    swappiness: /^\d+$/.test(swappiness) ? Number(swappiness) : USUAL_SWAPPINESS,
+    swappiness: /^\d{1,3}$/.test(swappiness) ? Number(swappiness) : USUAL_SWAPPINESS,
   };
 }

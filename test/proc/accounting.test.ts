@@ -99,12 +99,12 @@ describe('errorRange', () => {
     expect(errorRange(flat, cpus, 99)).toEqual({ under: 3 * 131_072, over: 3 * 131_072 });
   });
 
-  it('is 66 pages for every thread before 6.2, and the larger of both where nothing is known', () => {
+  it('is what 66 faults of every thread brought before 6.2, and the larger of both where nothing is known', () => {
     const perThread = { model: 'per-thread', statmPrecise: false, batch: 64, note: '' } as const;
-    expect(errorRange(perThread, cpus, 10)).toEqual({ under: 660, over: 660 });
+    expect(errorRange(perThread, cpus, 10)).toEqual({ under: 10_560, over: 660 });
     const unknown = { model: 'unknown', statmPrecise: false, batch: 32, note: '' } as const;
-    expect(errorRange(unknown, { online: 2, possible: 2 }, 1)).toEqual({ under: 192, over: 192 });
-    expect(errorRange(unknown, { online: 2, possible: 2 }, 10)).toEqual({ under: 660, over: 660 });
+    expect(errorRange(unknown, { online: 2, possible: 2 }, 1)).toEqual({ under: 1_056, over: 192 });
+    expect(errorRange(unknown, { online: 2, possible: 2 }, 10)).toEqual({ under: 10_560, over: 660 });
   });
 
   it('is what the series documents for hierarchical counters', () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { cgroupPids, cgroupTotalPages, readCgroup } from '../../lib/proc/cgroup.js';
+import { machineMemory } from '../../lib/proc/machine-memory.js';
 import { percpuError, thrown } from '../support/thrown.js';
 
 const root = mkdtempSync(join(tmpdir(), 'percpu-cgroup-'));
@@ -89,5 +90,13 @@ describe('bad input', () => {
   it.each(['', 'x', '-1', '1.5', '12 34', `${'9'.repeat(30)}`])('the limit %j', (text) => {
     expect(thrown(() => readCgroup(group({ 'memory.max': text })))).toEqual(percpuError('EBADMSG', 'holds no limit'));
     expect(thrown(() => readCgroup(group({ 'memory.limit_in_bytes': text })))).toEqual(percpuError('EBADMSG'));
+  });
+});
+
+describe('the machine', () => {
+  it('is taken for the usual one where a figure is out of all proportion', () => {
+    const nines = '9'.repeat(400);
+    const files = { meminfo: `MemTotal: 1024 kB\nSwapTotal: ${nines} kB\n`, 'sys/vm/swappiness': `${nines}\n` };
+    expect(machineMemory(group(files))).toEqual({ ramBytes: 2 ** 20, swapBytes: 0, swappiness: 60 });
   });
 });

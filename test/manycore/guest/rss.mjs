@@ -92,12 +92,12 @@ export function testRss() {
     await hopper.tell(`touch ${cpus[0]} ${pages}`);
     await hopper.tell('free all 0');
     const { stat, truth } = hopper.figures();
-    if (stat - truth < pages / 4) {
+    if (stat - truth < pages / 2) {
       await hopper.end();
       t.skip(`this kernel makes no phantom of ${MiB(pages)}: stat ${MiB(stat)}, there are ${MiB(truth)}`);
       return;
     }
-    const limit = Math.floor(pages / 2) * PAGE;
+    const limit = (truth + Math.floor(pages / 4)) * PAGE;
     assert.ok(stat * PAGE > limit, 'whoever reads stat would restart it');
     const guard = new RssGuard({ limit, pid: hopper.pid, intervalMs: 100 });
     const events = [];
