@@ -81,7 +81,8 @@ int ListPids(int root_fd, PidList* list) {
     if (pid != 0 && !list->Add(pid)) error = ENOMEM;
   }
   closedir(directory);
-  if (error == 0) qsort(list->pids, list->count, sizeof(uint32_t), ComparePids);
+  // An empty list has no memory, which qsort() must not be given.
+  if (error == 0 && list->count > 0) qsort(list->pids, list->count, sizeof(uint32_t), ComparePids);
   return error;
 }
 

@@ -215,6 +215,15 @@ void ListsThisProcess() {
   CHECK(OwnResidentPages() > 0);
 }
 
+// A directory without any process, as where /proc is hidden.
+void ListsNobody() {
+  ProcScanner scanner;
+  CHECK(scanner.Open("/proc/self/net", 30));
+  ProcessRows rows;
+  CHECK_EQ(scanner.Scan(nullptr, 0, 0, kNever, &rows), 0);
+  CHECK_EQ(rows.count, 0u);
+}
+
 void StopsWhenTold() {
   ProcScanner scanner;
   CHECK(scanner.Open("/proc", 30));
@@ -250,6 +259,7 @@ int main() {
   GivesBackWhereNoFilesAreLeft();
   KnowsThePidsNewOwner();
   ListsThisProcess();
+  ListsNobody();
   StopsWhenTold();
   SaysWhyARootIsNone();
   LeavesNoChildBehind();
