@@ -1,5 +1,6 @@
 import { access } from 'node:fs';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { requireNative } from '../native.js';
 import { requireOptions } from '../validate.js';
 import { getAffinity, setAffinity } from './affinity.js';
 import { requireCpus } from './cpu-argument.js';
@@ -34,6 +35,7 @@ export class PinnedWorker extends Worker {
   constructor(file: string | URL, options: PinnedWorkerOptions) {
     const { cpu, ...workerOptions } = requireOptions(options) as PinnedWorkerOptions;
     const cpus = requireCpus(cpu, 'options.cpu');
+    requireNative('PinnedWorker');
     const before = getAffinity();
     makeThreadPool();
     setAffinity(cpus);

@@ -30,3 +30,11 @@ int _dl_find_object(void *address, void *result) {
 int __cpu_indicator_init(void) {
   return 0;
 }
+
+#if defined(__aarch64__)
+extern unsigned long getauxval(unsigned long type);
+
+unsigned long __getauxval(unsigned long type) {
+  return getauxval(type);
+}
+#endif

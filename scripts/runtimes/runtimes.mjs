@@ -2,6 +2,7 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { hasMusl, muslFolder } from '../prebuild/musl.mjs';
 import { isAvailable, repository, run } from '../run.mjs';
 
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'percpu-runtimes');
@@ -45,6 +46,14 @@ export const runtimes = [
     denied: deno,
   },
   ...NODE_MAJORS.map((major) => node('arm64', major)),
+  {
+    name: 'Bun',
+    arch: 'arm64',
+    libc: 'musl',
+    package: '@oven/bun-linux-aarch64-musl@1',
+    binary: 'bin/bun',
+    allowed: [],
+  },
 ];
 
 /** @returns the folder of a runtime's package, fetched with npm where it is not in the cache. */
@@ -64,19 +73,33 @@ export async function fetchRuntime({ package: name }) {
   return folder;
 }
 
-/** Debian's libstdc++ with what it asks of glibc's linker, in a folder of their own. */
-async function muslLibraries() {
-  const folder = join(cache, 'musl-libraries');
+/** Debian's libstdc++, and what it asks of glibc's linker, in a folder of their own. @returns variables that lead to them. */
+async function muslLibraries(arch) {
+  const compiler = arch === process.arch ? 'gcc' : 'aarch64-linux-gnu-gcc-12';
+  const folder = join(cache, `musl-libraries-${arch}`);
   mkdirSync(folder, { recursive: true });
   for (const library of ['libstdc++.so.6', 'libgcc_s.so.1']) {
-    copyFileSync((await run('gcc', [`-print-file-name=${library}`], { capture: true })).trim(), join(folder, library));
+    const found = (await run(compiler, [`-print-file-name=${library}`], { capture: true })).trim();
+    copyFileSync(found, join(folder, library));
   }
   const source = join(repository, 'scripts', 'runtimes', 'musl-stand-ins.c');
-  const name = 'ld-linux-x86-64.so.2';
-  await run('gcc', ['-shared', '-fPIC', '-nostdlib', source, '-o', join(folder, name), `-Wl,-soname=${name}`], {
-    capture: true,
-  });
-  return folder;
+  // By the name under which libstdc++ asks for it on x64; on arm64 it asks for none.
+  const name = arch === 'x64' ? 'ld-linux-x86-64.so.2' : 'stand-ins.so';
+  const file = join(folder, name);
+  await run(compiler, ['-shared', '-fPIC', '-nostdlib', source, '-o', file, `-Wl,-soname=${name}`], { capture: true });
+  return { LD_LIBRARY_PATH: folder, ...(arch !== 'x64' && { LD_PRELOAD: file }) };
+}
+
+async function emulator({ arch, libc }, command) {
+  if (arch !== 'arm64' || process.arch !== 'x64') return `this machine is ${process.arch}`;
+  if (!(await isAvailable('qemu-aarch64-static'))) return 'no qemu-aarch64-static (Debian: qemu-user-static)';
+  if (!existsSync(ARM_LIBRARIES)) return `no ${ARM_LIBRARIES} (Debian: libstdc++-12-dev-arm64-cross)`;
+  const start = { command: 'qemu-aarch64-static', before: [command] };
+  if (libc === 'glibc') return { ...start, env: { QEMU_LD_PREFIX: ARM_LIBRARIES } };
+  if (!hasMusl(arch)) return 'no musl for arm64 (npm run prebuild -- --install fetches it)';
+  if (!(await isAvailable('aarch64-linux-gnu-gcc-12')))
+    return 'no aarch64-linux-gnu-gcc-12, to make what libstdc++ lacks there';
+  return { ...start, env: { QEMU_LD_PREFIX: muslFolder(arch), ...(await muslLibraries(arch)) } };
 }
 
 /**
@@ -85,16 +108,11 @@ async function muslLibraries() {
  */
 export async function launcher({ arch, libc, binary }, folder) {
   const command = join(folder, binary);
-  if (arch !== process.arch) {
-    if (arch !== 'arm64' || process.arch !== 'x64') return `this machine is ${process.arch}`;
-    if (!(await isAvailable('qemu-aarch64-static'))) return 'no qemu-aarch64-static (Debian: qemu-user-static)';
-    if (!existsSync(ARM_LIBRARIES)) return `no ${ARM_LIBRARIES} (Debian: libstdc++-12-dev-arm64-cross)`;
-    return { command: 'qemu-aarch64-static', before: [command], env: { QEMU_LD_PREFIX: ARM_LIBRARIES } };
-  }
+  if (arch !== process.arch) return emulator({ arch, libc }, command);
   if (libc === 'musl') {
     if (!existsSync(MUSL_LINKER)) return `no ${MUSL_LINKER} (Debian: musl)`;
     if (!(await isAvailable('gcc'))) return 'no gcc, to make what Debian has no libstdc++ for';
-    return { command, before: [], env: { LD_LIBRARY_PATH: await muslLibraries() } };
+    return { command, before: [], env: await muslLibraries(arch) };
   }
   return { command, before: [], env: {} };
 }
