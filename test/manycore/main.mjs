@@ -99,7 +99,7 @@ function chosenGuests() {
   return { orSkip, chosen: [guest({ cpus, kernel: values.kernel ?? NEWEST })] };
 }
 
-/** What the guest is given: the package as it is installed, the suite, and its program in C. */
+/** What the guest is given: the package as it is installed, the suite, and its program in C++. */
 async function prepareFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'percpu-manycore-'));
   const modules = join(folder, 'node_modules', 'percpu');
@@ -113,7 +113,9 @@ async function prepareFolder() {
     if (file.endsWith('.mjs')) copyFileSync(join(here, 'guest', file), join(folder, 'suite', file));
   }
   copyFileSync(join(repository, 'examples', 'rss-hop.mjs'), join(folder, 'suite', 'rss-hop.mjs'));
-  await run('cc', ['-O2', join(here, 'guest', 'hop.c'), '-o', join(folder, 'suite', 'hop')], { capture: true });
+  await run(process.env.CXX ?? 'c++', ['-O2', join(here, 'guest', 'hop.cc'), '-o', join(folder, 'suite', 'hop')], {
+    capture: true,
+  });
   return folder;
 }
 

@@ -1,4 +1,4 @@
-// A single-threaded process whose memory goes from CPU to CPU as it is told: hop.c.
+// A single-threaded process whose memory goes from CPU to CPU as it is told: hop.cc.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -33,7 +33,7 @@ export class Hopper {
   }
 
   /**
-   * @param {string} command a line of hop.c's.
+   * @param {string} command a line of hop.cc's.
    * @returns {Promise<boolean>} false where the process was killed meanwhile.
    */
   async tell(command) {

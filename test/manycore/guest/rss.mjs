@@ -48,7 +48,7 @@ export function testRss() {
     );
   });
 
-  test('a process in C: figures exact and bounds hold, growing, hopping and shrinking', async () => {
+  test('a process in C++: figures exact and bounds hold, growing, hopping and shrinking', async () => {
     const hopper = new Hopper();
     const cpus = getAffinity();
     checkReading(hopper);
@@ -65,8 +65,8 @@ export function testRss() {
     const [scanned] = await scanRss({ pids: [hopper.pid] });
     assert.deepEqual(scanned, readRss(hopper.pid));
     await hopper.end();
-    say(`in C, grown:     stat ${MiB(grown.stat)}, rss() ${MiB(grown.truth)}, as in the page tables`);
-    say(`in C, shrunk:    stat ${MiB(shrunk.stat)}, rss() ${MiB(shrunk.truth)}, as in the page tables`);
+    say(`in C++, grown:   stat ${MiB(grown.stat)}, rss() ${MiB(grown.truth)}, as in the page tables`);
+    say(`in C++, shrunk:   stat ${MiB(shrunk.stat)}, rss() ${MiB(shrunk.truth)}, as in the page tables`);
   });
 
   test('this Node process: rss() is within its own housekeeping of the page tables', () => {
