@@ -6,7 +6,7 @@ import { repository, run } from './run.mjs';
 
 const fix = process.argv.includes('--fix');
 
-const cppSources = ['native', 'test/native'].flatMap((folder) =>
+const cppSources = ['native', 'test/native', 'test/manycore'].flatMap((folder) =>
   readdirSync(join(repository, folder), { recursive: true })
     .filter((file) => /\.(h|cc)$/.test(file))
     .map((file) => join(folder, file)),
