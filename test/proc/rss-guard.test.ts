@@ -123,20 +123,23 @@ describe('RssGuard where statm is precise', () => {
   });
 
   it('looks at multiples of the interval, and leaves out what it missed', async () => {
+    const INTERVAL_MS = 200;
     const looks: number[] = [];
-    const start = performance.now();
+    let first: number | undefined;
     tree.set(PID, precise(1 * MIB, 1));
     const real = openTree(tree.root);
     const reader = {
       ...real.reader,
       readOne: (...args: Parameters<typeof real.reader.readOne>) => {
-        looks.push(Math.floor((performance.now() - start) / 50));
+        first ??= performance.now();
+        // By the nearest multiple: timers are a little late.
+        looks.push(Math.round((performance.now() - first) / INTERVAL_MS));
         // The second look is held up for two and a half intervals.
-        if (looks.length === 2) while (performance.now() - start < 50 * (looks[1]! + 2.5));
+        if (looks.length === 2) while (performance.now() - first < INTERVAL_MS * (looks[1]! + 2.5));
         return real.reader.readOne(...args);
       },
     };
-    guard = new RssGuard({ limit: LIMIT, pid: PID, intervalMs: 50 }, { ...real, reader }).start();
+    guard = new RssGuard({ limit: LIMIT, pid: PID, intervalMs: INTERVAL_MS }, { ...real, reader }).start();
     await expect.poll(() => looks.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(6);
     guard.stop();
     const [, second, third] = looks;
