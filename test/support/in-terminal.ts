@@ -14,13 +14,14 @@ export interface Typed {
 }
 
 /**
- * Runs a shell command in a pseudo-terminal, and types keys one after the other.
+ * Runs a program with its arguments in a pseudo-terminal, and types keys one after the other. No shell stays between: one
+ * that waits gets a Ctrl-C as well, and dies of it.
  *
  * @returns what it wrote to the terminal, control sequences included, and its exit code.
  */
 export function runInTerminal(command: string, keys: Typed[]): Promise<{ code: number; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn('script', ['-qec', `exec ${command}`, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
     const waiting = [...keys];
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -61,6 +61,16 @@ async function live({ steps, ending, shared }) {
 
 const CODES = { terminate: 1, exit: 3, throw: 1, return: 0 };
 
+/** A worker that goes all the steps may have destroyed its counter before this thread hears of it. */
+function attachUnlessDestroyed(handle, steps) {
+  try {
+    return [CounterTree.attach(handle)];
+  } catch (error) {
+    if (steps < 5 || error.code !== 'ERR_DESTROYED') throw error;
+    return [];
+  }
+}
+
 async function endOne(shared, steps, ending) {
   const worker = new Worker(new URL(import.meta.url), { workerData: { steps, ending, shared } });
   const errors = [];
@@ -69,7 +79,7 @@ async function endOne(shared, steps, ending) {
   const attached = [];
   const done = new Promise((resolve) => {
     worker.on('message', ({ handle, done: isDone }) => {
-      if (handle) attached.push(CounterTree.attach(handle));
+      if (handle) attached.push(...attachUnlessDestroyed(handle, steps));
       if (isDone) resolve();
     });
     worker.on('exit', resolve);
