@@ -49,6 +49,8 @@ export class RssGuard extends EventEmitter<RssGuardEvents> {
   readonly #tree: ProcTree;
   #timer: NodeJS.Timeout | undefined;
   #startedAt = 0;
+  /** The multiple of the interval that the timer waits for, or that the look under way is for. */
+  #multiple = 0;
   /** Told apart: a look that began before `stop()` or another `start()` says nothing any more. */
   #run = 0;
   #startTicks: number | undefined;
@@ -84,6 +86,7 @@ export class RssGuard extends EventEmitter<RssGuardEvents> {
     this.#isExceeded = false;
     this.#hasError = false;
     this.#startedAt = performance.now();
+    this.#multiple = 0;
     this.#schedule(0);
     return this;
   }
@@ -113,10 +116,11 @@ export class RssGuard extends EventEmitter<RssGuardEvents> {
     }
   }
 
+  /** The multiple after the last one, also where the timer came a little early for that: not the same one again. */
   #scheduleNext(): void {
     const elapsed = performance.now() - this.#startedAt;
-    const due = (Math.floor(elapsed / this.#intervalMs) + 1) * this.#intervalMs;
-    this.#schedule(Math.max(1, Math.ceil(due - elapsed)));
+    this.#multiple = Math.max(this.#multiple, Math.floor(elapsed / this.#intervalMs)) + 1;
+    this.#schedule(Math.max(1, Math.ceil(this.#multiple * this.#intervalMs - elapsed)));
   }
 
   async #look(run: number): Promise<void> {
