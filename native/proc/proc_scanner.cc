@@ -2,8 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstdlib>
@@ -86,6 +88,12 @@ int ListPids(int root_fd, PidList* list) {
   return error;
 }
 
+// Another tree's files may change while its schedstat stays, or the other way round.
+bool IsProcfs(int root_fd) {
+  struct statfs system;
+  return fstatfs(root_fd, &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
+}
+
 uint32_t Hash(uint32_t pid) {
   return pid * 2654435769u;
 }
@@ -162,12 +170,14 @@ bool KeptTable::Grow() {
 KeptTable::Entry* KeptTable::Insert(uint32_t pid, const KeptDescriptors& descriptors) {
   if (2 * (used_ + 1) > capacity_ && !Grow()) return nullptr;
   Entry* entry = Slot(pid);
-  *entry = {pid, 0, descriptors};
+  *entry = {pid, 0, 0, descriptors, LastStatus()};
   used_++;
+  files_ += descriptors.count();
   return entry;
 }
 
 void KeptTable::Remove(Entry* entry) {
+  files_ -= entry->descriptors.count();
   entry->descriptors.Close();
   entry->pid = 0;
   used_--;
@@ -198,6 +208,7 @@ void KeptTable::Clear() {
     entries_[i].pid = 0;
   }
   used_ = 0;
+  files_ = 0;
 }
 
 ProcScanner::~ProcScanner() {
@@ -216,6 +227,7 @@ bool ProcScanner::Open(const char* root, uint32_t max_open_files) {
 // One process to read, at the same place as its row. Its thread alone touches it while they run.
 struct Job {
   KeptDescriptors files;  // from the table; or opened now, to go there
+  LastStatus* last;       // in the table; nullptr for the second of two jobs with one process
   bool from_table;
   bool may_keep;
   bool stale;  // what the table had could not be read
@@ -229,6 +241,7 @@ struct ProcScanner::Jobs {
   ~Jobs() { free(jobs); }
 
   int root_fd = -1;
+  bool is_procfs = false;
   uint32_t want = 0;
   const uint32_t* pids = nullptr;
   size_t count = 0;
@@ -255,17 +268,17 @@ void ProcScanner::Jobs::Read(size_t at) {
   const uint32_t pid = pids[at];
   ReadFailure failure;
   if (job.from_table) {
-    job.error = ReadProcess(root_fd, pid, job.files, want, &rows[at], &failure);
+    job.error = ReadProcess(root_fd, pid, job.files, job.last, want, &rows[at], &failure);
     if (job.error == 0 || IsOutOfFiles(job.error)) return;
     // Ended; the pid may have a new owner. What the table holds is not closed here: the same pid may be
     // listed twice, and another thread be reading it.
     job.stale = true;
-  } else if (job.may_keep && OpenKept(root_fd, pid, &job.files) == 0) {
-    job.error = ReadProcess(root_fd, pid, job.files, want, &rows[at], &failure);
+  } else if (job.may_keep && OpenKept(root_fd, pid, is_procfs, &job.files) == 0) {
+    job.error = ReadProcess(root_fd, pid, job.files, nullptr, want, &rows[at], &failure);
     if (job.error != 0) job.files.Close();
     return;
   }
-  job.error = ReadProcess(root_fd, pid, KeptDescriptors(), want, &rows[at], &failure);
+  job.error = ReadProcess(root_fd, pid, KeptDescriptors(), nullptr, want, &rows[at], &failure);
 }
 
 void ProcScanner::Jobs::ReadSome() {
@@ -325,6 +338,7 @@ int ProcScanner::ScanRoot(int root_fd, const uint32_t* pids, size_t pid_count, u
   jobs.jobs = static_cast<Job*>(malloc((pid_count + 1) * sizeof(Job)));
   if (jobs.jobs == nullptr || !rows->Reserve(pid_count)) return ENOMEM;
   jobs.root_fd = root_fd;
+  jobs.is_procfs = IsProcfs(root_fd);
   jobs.want = want;
   jobs.pids = pids;
   jobs.count = pid_count;
@@ -347,14 +361,22 @@ int ProcScanner::ScanRoot(int root_fd, const uint32_t* pids, size_t pid_count, u
   return 0;
 }
 
-void ProcScanner::Prepare(Jobs* jobs) const {
-  uint32_t open = kept_.processes();
+void ProcScanner::Prepare(Jobs* jobs) {
+  const uint32_t files_each = jobs->is_procfs ? kKeptDescriptors : kKeptFiles;
+  uint32_t open = kept_.files();
   for (size_t at = 0; at < jobs->count; at++) {
-    const KeptTable::Entry* entry = kept_.Find(jobs->pids[at]);
-    const bool may_keep = entry == nullptr && kKeptFiles * (open + 1) <= max_open_files_;
-    if (may_keep) open++;
-    jobs->jobs[at] = {entry == nullptr ? KeptDescriptors() : entry->descriptors, entry != nullptr, may_keep,
-                      false, ECANCELED};
+    Job job = {KeptDescriptors(), nullptr, false, false, false, ECANCELED};
+    KeptTable::Entry* entry = kept_.Find(jobs->pids[at]);
+    if (entry != nullptr) {
+      job.files = entry->descriptors;
+      job.from_table = true;
+      if (entry->lent_in_scan != scan_) job.last = &entry->last;
+      entry->lent_in_scan = scan_;
+    } else if (open + files_each <= max_open_files_) {
+      job.may_keep = true;
+      open += files_each;
+    }
+    jobs->jobs[at] = job;
   }
 }
 
@@ -384,7 +406,7 @@ int ProcScanner::ReadAgainWithRoom(Jobs* jobs) {
   for (size_t at = 0; at < jobs->count; at++) {
     if (!IsOutOfFiles(jobs->jobs[at].error)) continue;
     kept_.Clear();
-    jobs->jobs[at] = {KeptDescriptors(), false, false, false, 0};
+    jobs->jobs[at] = {KeptDescriptors(), nullptr, false, false, false, 0};
     jobs->Read(at);
     if (IsOutOfFiles(jobs->jobs[at].error)) return jobs->jobs[at].error;
   }

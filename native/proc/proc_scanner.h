@@ -35,10 +35,13 @@ class KeptTable {
   struct Entry {
     uint32_t pid;  // 0: free
     uint32_t seen_in_scan;
+    uint32_t lent_in_scan;  // `last` has gone to a job
     KeptDescriptors descriptors;
+    LastStatus last;
   };
 
-  uint32_t processes() const { return used_; }
+  // Descriptors that are open.
+  uint32_t files() const { return files_; }
   Entry* Find(uint32_t pid) const;
   // Takes over open descriptors. Returns nullptr, with nothing taken, where memory is out.
   Entry* Insert(uint32_t pid, const KeptDescriptors& descriptors);
@@ -54,6 +57,7 @@ class KeptTable {
   Entry* entries_ = nullptr;
   uint32_t capacity_ = 0;  // a power of two, or 0
   uint32_t used_ = 0;      // at most half of the capacity
+  uint32_t files_ = 0;
 };
 
 // Reads with some threads of its own besides the calling one. Not for two callers at a time.
@@ -71,7 +75,7 @@ class ProcScanner {
   int Scan(const uint32_t* pids, size_t pid_count, uint32_t want, const int32_t* const (&stop)[2],
            ProcessRows* rows);
 
-  uint32_t open_files() const { return kKeptFiles * kept_.processes(); }
+  uint32_t open_files() const { return kept_.files(); }
 
   // Gives back what is kept.
   void CloseFiles() { kept_.Clear(); }
@@ -81,7 +85,7 @@ class ProcScanner {
 
   int ScanRoot(int root_fd, const uint32_t* pids, size_t pid_count, uint32_t want,
                const int32_t* const (&stop)[2], ProcessRows* rows);
-  void Prepare(Jobs* jobs) const;
+  void Prepare(Jobs* jobs);
   void KeepAndForget(const Jobs& jobs);
   int ReadAgainWithRoom(Jobs* jobs);
 

@@ -7,8 +7,6 @@
 #include <cstdio>
 #include <cstring>
 
-#include "proc/proc_text.h"
-
 namespace percpu {
 
 namespace {
@@ -31,29 +29,34 @@ int OpenAt(int directory, const char* name, int flags) {
 }
 
 // Returns the bytes read, or a negated errno.
-ssize_t ReadText(int fd, char* text) {
+ssize_t ReadText(int fd, char* text, size_t room = kTextBytes) {
   ssize_t length;
   do {
-    length = pread(fd, text, kTextBytes, 0);
+    length = pread(fd, text, room, 0);
   } while (length < 0 && errno == EINTR);
   return length < 0 ? -errno : length;
 }
 
 // Returns a descriptor or a negated errno.
-int OpenFile(int root_fd, uint32_t pid, ProcessFile file) {
+int OpenByName(int root_fd, uint32_t pid, const char* name) {
   char path[32];
   if (pid == 0)
-    snprintf(path, sizeof(path), "self/%s", kFileNames[file]);
+    snprintf(path, sizeof(path), "self/%s", name);
   else
-    snprintf(path, sizeof(path), "%u/%s", pid, kFileNames[file]);
+    snprintf(path, sizeof(path), "%u/%s", pid, name);
   return OpenAt(root_fd, path, kReadOnly);
 }
 
-// Where one process's files are.
+int OpenFile(int root_fd, uint32_t pid, ProcessFile file) {
+  return OpenByName(root_fd, pid, kFileNames[file]);
+}
+
+// Where one process's files are, and what they said before, if that is known.
 struct Source {
   int root_fd;
   uint32_t pid;
   const KeptDescriptors& kept;
+  LastStatus* last;
 };
 
 // One file of one process, from the descriptor that is kept or one opened for it.
@@ -117,22 +120,75 @@ void ForgetOwnDescriptor(ProcessFile file, int fd) {
 
 }  // namespace
 
+uint32_t KeptDescriptors::count() const {
+  return open() ? kKeptFiles + (schedstat >= 0) : 0;
+}
+
 void KeptDescriptors::Close() {
   for (int& kept : fd) {
     if (kept >= 0) close(kept);
     kept = -1;
   }
+  if (schedstat >= 0) close(schedstat);
+  schedstat = -1;
 }
 
 namespace {
+
+// Readings of a process that never runs for which one reading of its status may stand, at the most.
+constexpr uint32_t kMostUses = 32;
+
+// Adds what schedstat says to statm's text. Returns the bytes of both; 0 where that shows nothing: kernels
+// without these figures say "0 0 0".
+size_t AddSchedstat(int schedstat, char (&text)[kTextBytes], size_t statm_bytes) {
+  if (statm_bytes >= sizeof(LastStatus::evidence)) return 0;
+  char* end = text + statm_bytes;
+  const ssize_t length = ReadText(schedstat, end, kTextBytes - statm_bytes);
+  if (length <= 0 || *end == '0') return 0;
+  const size_t bytes = statm_bytes + static_cast<size_t>(length);
+  return bytes <= sizeof(LastStatus::evidence) ? bytes : 0;
+}
+
+// Reads statm and status, the latter only where it may say something new. `*is_new`: it has been read, and
+// `last` holds it with its evidence, of no use until stat has been read as well.
+int ReadMemory(const Source& source, int64_t* resident, StatusText* status, bool* is_new,
+               ReadFailure* failure) {
+  char text[kTextBytes];
+  const ssize_t length = ReadFile(source, kStatm, text);
+  if (length < 0) return Fail(failure, kStatm, static_cast<int>(-length));
+  const auto statm_bytes = static_cast<size_t>(length);
+  if (!ParseStatm(text, statm_bytes, resident)) return Fail(failure, kStatm, EBADMSG);
+  LastStatus* last = source.last;
+  const size_t bytes = last == nullptr ? 0 : AddSchedstat(source.kept.schedstat, text, statm_bytes);
+  *is_new = bytes == 0 || last->uses_left == 0 || bytes != last->evidence_bytes ||
+            memcmp(text, last->evidence, bytes) != 0;
+  if (!*is_new) {
+    last->uses_left--;
+    *status = last->status;
+    return 0;
+  }
+  if (last != nullptr) last->uses_left = 0;
+  if (int error = ReadParsed(source, kStatus, ParseStatus, status, failure)) return error;
+  if (last == nullptr) return 0;
+  memcpy(last->evidence, text, bytes);
+  last->evidence_bytes = static_cast<uint32_t>(bytes);
+  last->status = *status;
+  return 0;
+}
+
+// Asleep, stopped or idle, in one thread. 'D' may be a parent inside vfork, whose child changes its memory.
+bool RestsAlone(const StatText& stat) {
+  return stat.threads == 1 &&
+         (stat.state == 'S' || stat.state == 'T' || stat.state == 't' || stat.state == 'I');
+}
 
 // stat comes last: rss_reader.h says why.
 int ReadFiles(const Source& source, uint32_t want, ProcessRow* row, ReadFailure* failure) {
   StatText stat;
   StatusText status;
   int64_t resident;
-  if (int error = ReadParsed(source, kStatm, ParseStatm, &resident, failure)) return error;
-  if (int error = ReadParsed(source, kStatus, ParseStatus, &status, failure)) return error;
+  bool is_new;
+  if (int error = ReadMemory(source, &resident, &status, &is_new, failure)) return error;
   *row = {};
   row->resident_pages = static_cast<double>(resident);
   row->anon_kib = static_cast<double>(status.anon_kib);
@@ -155,6 +211,10 @@ int ReadFiles(const Source& source, uint32_t want, ProcessRow* row, ReadFailure*
     row->oom_score = static_cast<double>(value);
   }
   if (int error = ReadParsed(source, kStat, ParseStat, &stat, failure)) return error;
+  if (is_new && source.last != nullptr && source.last->evidence_bytes > 0 && RestsAlone(stat)) {
+    // Not all at a time in processes that were first read together.
+    source.last->uses_left = kMostUses / 2 + source.pid % (kMostUses / 2);
+  }
   row->pid = static_cast<double>(stat.pid);
   row->state = stat.state;
   row->kernel_thread = stat.kernel_thread;
@@ -168,18 +228,19 @@ int ReadFiles(const Source& source, uint32_t want, ProcessRow* row, ReadFailure*
 
 }  // namespace
 
-int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, uint32_t want, ProcessRow* row,
-                ReadFailure* failure) {
-  if (kept.open()) return ReadFiles({root_fd, pid, kept}, want, row, failure);
+int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, LastStatus* last, uint32_t want,
+                ProcessRow* row, ReadFailure* failure) {
+  if (kept.schedstat < 0) last = nullptr;
+  if (kept.open()) return ReadFiles({root_fd, pid, kept, last}, want, row, failure);
   KeptDescriptors only_stat;
   only_stat.fd[kStat] = OpenFile(root_fd, pid, kStat);
   if (only_stat.fd[kStat] < 0) return Fail(failure, kStat, -only_stat.fd[kStat]);
-  const int error = ReadFiles({root_fd, pid, only_stat}, want, row, failure);
+  const int error = ReadFiles({root_fd, pid, only_stat, nullptr}, want, row, failure);
   only_stat.Close();
   return error;
 }
 
-int OpenKept(int root_fd, uint32_t pid, KeptDescriptors* kept) {
+int OpenKept(int root_fd, uint32_t pid, bool with_schedstat, KeptDescriptors* kept) {
   for (uint32_t file = 0; file < kKeptFiles; file++) {
     const int fd = OpenFile(root_fd, pid, static_cast<ProcessFile>(file));
     if (fd < 0) {
@@ -188,6 +249,8 @@ int OpenKept(int root_fd, uint32_t pid, KeptDescriptors* kept) {
     }
     kept->fd[file] = fd;
   }
+  const int schedstat = with_schedstat ? OpenByName(root_fd, pid, "schedstat") : -1;
+  kept->schedstat = schedstat < 0 ? -1 : schedstat;
   return 0;
 }
 
@@ -197,7 +260,7 @@ int ReadProcessAt(const char* root, uint32_t pid, uint32_t want, ProcessRow* row
     *failure = {-root_fd, kRoot};
     return failure->error;
   }
-  const int error = ReadProcess(root_fd, pid, KeptDescriptors(), want, row, failure);
+  const int error = ReadProcess(root_fd, pid, KeptDescriptors(), nullptr, want, row, failure);
   close(root_fd);
   return error;
 }
@@ -208,7 +271,7 @@ int ReadOwnProcess(uint32_t want, ProcessRow* row, ReadFailure* failure) {
     own.fd[file] = OwnDescriptor(static_cast<ProcessFile>(file));
     if (own.fd[file] < 0) return ReadProcessAt("/proc", 0, want, row, failure);
   }
-  if (want == 0 && ReadProcess(-1, 0, own, 0, row, failure) == 0) return 0;
+  if (want == 0 && ReadProcess(-1, 0, own, nullptr, 0, row, failure) == 0) return 0;
   for (uint32_t file = 0; want == 0 && file < kKeptFiles; file++) {
     ForgetOwnDescriptor(static_cast<ProcessFile>(file), own.fd[file]);
   }

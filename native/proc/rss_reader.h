@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "proc/proc_text.h"
+
 namespace percpu {
 
 // One process as lib/proc/native-row.ts reads it: sixteen doubles, then the name.
@@ -41,8 +43,11 @@ enum ProcessFile : int32_t {
   kRoot,  // not a file: the directory of the proc tree
 };
 
-// Files that stay open between scans: the first three.
+// Files of a reading that stay open between scans: the first three.
 constexpr uint32_t kKeptFiles = 3;
+
+// Descriptors that a kept process takes: those, and schedstat where there is one.
+constexpr uint32_t kKeptDescriptors = 4;
 
 // Bits of `want`: files besides the first three.
 constexpr uint32_t kWantRollup = 1;
@@ -53,23 +58,47 @@ struct ReadFailure {
   ProcessFile file = kStat;
 };
 
-// Descriptors of a process's first three files; -1 where one is not open.
+// Descriptors of a process's first three files, and of its schedstat; -1 where one is not open.
 struct KeptDescriptors {
   int fd[kKeptFiles] = {-1, -1, -1};
+  int schedstat = -1;
 
   bool open() const { return fd[0] >= 0; }
+  uint32_t count() const;
   void Close();
+};
+
+// What status said last, and what shows that it would say the same again: it takes two thirds of the time of
+// a reading, and most processes sleep.
+//
+// The figures taken from it change when the process runs, or when others take memory from it or give it some,
+// as reclaim does. statm shows the latter. schedstat shows the former: its CPU time grows when a run ends,
+// its number of runs when one begins. If both say what they said just before status was read, and the only
+// thread was asleep after that, nothing has run in between: a run under way meanwhile would have ended, and
+// it takes a run to make a thread, or a child inside vfork.
+//
+// What escapes this: a process that shares its memory with another one otherwise than as threads or by vfork,
+// and a change by others that leaves statm as it was, such as a page swapped out for each one that a debugger
+// brings in. So status is read again now and then in any case. `stat` and `statm`, and what is said to be
+// resident, are never old.
+struct LastStatus {
+  char evidence[96];            // statm and schedstat, as they were read
+  uint32_t evidence_bytes = 0;  // 0: they showed nothing, or are too long
+  uint32_t uses_left = 0;       // 0: nothing that can be used
+  StatusText status;
 };
 
 // Reads the process `pid` of the proc tree whose directory is open as `root_fd`; 0 is the calling process.
 // Files that are not kept are found by their paths. stat is open all the while and read last: that it can be
-// read then shows that its process was there throughout, and nobody else had its pid. Returns 0 or
-// failure->error; a rollup that cannot be had is no failure, unless it is for want of descriptors.
-int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, uint32_t want, ProcessRow* row,
-                ReadFailure* failure);
+// read then shows that its process was there throughout, and nobody else had its pid. `last` is what these
+// descriptors showed before; nullptr: status is read in any case. Returns 0 or failure->error; a rollup that
+// cannot be had is no failure, unless it is for want of descriptors.
+int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, LastStatus* last, uint32_t want,
+                ProcessRow* row, ReadFailure* failure);
 
-// Opens a process's first three files to be kept. Returns 0 or an errno; nothing is open then.
-int OpenKept(int root_fd, uint32_t pid, KeptDescriptors* kept);
+// Opens a process's first three files to be kept, and where asked for schedstat, if there is one. Returns 0
+// or an errno; nothing is open then.
+int OpenKept(int root_fd, uint32_t pid, bool with_schedstat, KeptDescriptors* kept);
 
 // No descriptors are left to this process, or to the machine: that says nothing about the process to be read.
 inline bool IsOutOfFiles(int error) {

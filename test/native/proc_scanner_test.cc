@@ -3,14 +3,18 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 
 #include "check.h"
 #include "proc/accounting_probe.h"
@@ -58,13 +62,13 @@ void KeepsWithinItsBound() {
     CHECK_EQ(scanner.Scan(pids, kProcesses, 0, kNever, &rows), 0);
     CHECK_EQ(rows.count, kProcesses);
     for (uint32_t i = 0; i < kProcesses; i++) CHECK_EQ(rows.rows[i].pid, pids[i]);
-    CHECK(scanner.open_files() <= 99);
+    CHECK(scanner.open_files() <= 100);
     CHECK_EQ(OpenFiles() - before, scanner.open_files());
     // Those that had ended made room for others only at the end of the scan.
     ProcessRows again;
     CHECK_EQ(scanner.Scan(pids, kProcesses, 0, kNever, &again), 0);
-    CHECK_EQ(scanner.open_files(), 99u);
-    CHECK_EQ(OpenFiles() - before, 99u);
+    CHECK_EQ(scanner.open_files(), 100u);
+    CHECK_EQ(OpenFiles() - before, 100u);
     // One in seven ends, and another one takes its place.
     for (uint32_t i = round % 7; i < kProcesses; i += 7) {
       End(pids[i]);
@@ -93,7 +97,7 @@ void SharesTheWork() {
     CHECK_EQ(scanner.Scan(pids, 2 * kProcesses, round % 2 == 0 ? 0 : kWantOom, kNever, &rows), 0);
     CHECK_EQ(rows.count, 2 * kProcesses);
     for (uint32_t i = 0; i < 2 * kProcesses; i++) CHECK_EQ(rows.rows[i].pid, pids[i]);
-    CHECK_EQ(scanner.open_files(), kKeptFiles * kProcesses);
+    CHECK_EQ(scanner.open_files(), kKeptDescriptors * kProcesses);
     CHECK_EQ(OpenFiles() - before, scanner.open_files());
   }
   // Every second one has ended: its rows are missing in both places, and the others keep their order.
@@ -105,7 +109,7 @@ void SharesTheWork() {
     CHECK_EQ(rows.rows[i].pid, pids[2 * i + 1]);
     CHECK_EQ(rows.rows[kProcesses - 1 - i].pid, pids[2 * i + 1]);
   }
-  CHECK_EQ(OpenFiles() - before, kKeptFiles * kProcesses / 2);
+  CHECK_EQ(OpenFiles() - before, kKeptDescriptors * kProcesses / 2);
   for (uint32_t i = 1; i < kProcesses; i += 2) End(pids[i]);
 }
 
@@ -116,10 +120,10 @@ void GivesBackWhereNoFilesAreLeft() {
   const pid_t child = fork();
   if (child == 0) {
     ProcScanner scanner;
-    CHECK(scanner.Open("/proc", 21));
+    CHECK(scanner.Open("/proc", 21));  // five processes' four each
     ProcessRows first;
     CHECK_EQ(scanner.Scan(pids, 40, 0, kNever, &first), 0);
-    CHECK_EQ(scanner.open_files(), 21u);
+    CHECK_EQ(scanner.open_files(), 20u);
     const rlimit limit = {100, 100};
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
     while (open("/proc/self/stat", O_RDONLY) >= 0) {
@@ -185,7 +189,7 @@ void KnowsThePidsNewOwner() {
   } else {
     ProcessRow row;
     ReadFailure failure;
-    CHECK_EQ(ReadProcess(root_fd, pid, only_stat, 0, &row, &failure), ESRCH);
+    CHECK_EQ(ReadProcess(root_fd, pid, only_stat, nullptr, 0, &row, &failure), ESRCH);
     CHECK_EQ(failure.file, kStat);
     ProcessRows after;
     CHECK_EQ(scanner.Scan(&pid, 1, 0, kNever, &after), 0);
@@ -196,6 +200,143 @@ void KnowsThePidsNewOwner() {
   }
   only_stat.Close();
   close(root_fd);
+}
+
+// A child that does something to its memory each time it is told to.
+struct Worker {
+  uint32_t pid;
+  int commands;
+  int answers;
+
+  void Tell(char command) const {
+    char answer;
+    CHECK_EQ(write(commands, &command, 1), 1);
+    CHECK_EQ(read(answers, &answer, 1), 1);
+    // It has answered, and is on its way back to sleep.
+    usleep(20'000);
+  }
+};
+
+constexpr size_t kSwapped = 64 * 4096;
+
+// 's': pages of shared memory, 'f': as many of a file instead; 't': one thread more; 'b': busy from now on.
+[[noreturn]] void Obey(int commands, int answers) {
+  char path[] = "/tmp/percpu-test-XXXXXX";
+  const int file = mkstemp(path);
+  unlink(path);
+  static char text[kSwapped];
+  CHECK_EQ(write(file, text, kSwapped), kSwapped);
+  void* of_file = mmap(nullptr, kSwapped, PROT_READ, MAP_PRIVATE, file, 0);
+  void* shared = mmap(nullptr, kSwapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  const auto touch = [](void* from) {
+    for (size_t at = 0; at < kSwapped; at += 4096) (void)static_cast<volatile char*>(from)[at];
+  };
+  // All page tables are there from now on.
+  touch(shared);
+  touch(of_file);
+  madvise(of_file, kSwapped, MADV_DONTNEED);
+  volatile bool busy = false;
+  for (char command;;) {
+    CHECK_EQ(read(commands, &command, 1), 1);
+    if (command == 's' || command == 'f') {
+      madvise(command == 's' ? of_file : shared, kSwapped, MADV_DONTNEED);
+      touch(command == 's' ? shared : of_file);
+    }
+    pthread_t thread;
+    if (command == 't')
+      pthread_create(
+          &thread, nullptr, [](void*) -> void* { return pause(), nullptr; }, nullptr);
+    CHECK_EQ(write(answers, &command, 1), 1);
+    busy = command == 'b';
+    while (busy) {
+    }
+  }
+}
+
+Worker StartWorker() {
+  int commands[2];
+  int answers[2];
+  CHECK_EQ(pipe(commands), 0);
+  CHECK_EQ(pipe(answers), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    Obey(commands[0], answers[1]);
+  }
+  close(commands[0]);
+  close(answers[1]);
+  return {static_cast<uint32_t>(child), commands[1], answers[0]};
+}
+
+// status is read again after a run, though statm says what it said before; and not after none.
+void ReadsStatusAgainAfterARun() {
+  const Worker worker = StartWorker();
+  const int root_fd = open("/proc", O_RDONLY | O_DIRECTORY);
+  KeptDescriptors kept;
+  CHECK_EQ(OpenKept(root_fd, worker.pid, true, &kept), 0);
+  LastStatus last;
+  const auto look = [&] {
+    ProcessRow row;
+    ReadFailure failure;
+    CHECK_EQ(ReadProcess(root_fd, worker.pid, kept, &last, 0, &row, &failure), 0);
+    return row;
+  };
+  const double kib = kSwapped / 1024;
+  worker.Tell('f');
+  worker.Tell('s');
+  const ProcessRow first = look();
+  CHECK(first.shmem_kib >= kib);
+  if (last.uses_left == 0) {
+    printf("skipped: this kernel does not tell whether a process has run\n");
+  } else {
+    // A figure that status never said shows where it is taken from.
+    const double anon = first.anon_kib;
+    last.status.anon_kib = 4711;
+    uint32_t looks = 0;
+    while (last.uses_left > 0) {
+      const ProcessRow row = look();
+      CHECK_EQ(row.anon_kib, 4711);
+      CHECK_EQ(row.shmem_kib, first.shmem_kib);
+      CHECK_EQ(row.resident_pages, first.resident_pages);
+      looks++;
+    }
+    CHECK(looks >= 16 && looks < 32);
+    CHECK_EQ(look().anon_kib, anon);
+    CHECK(last.uses_left > 0);
+
+    uint32_t same_statm = 0;
+    for (int turn = 0; turn < 20; turn++) {
+      const ProcessRow before = look();
+      const bool to_file = turn % 2 == 0;
+      worker.Tell(to_file ? 'f' : 's');
+      const ProcessRow after = look();
+      CHECK_EQ(after.file_kib - before.file_kib, to_file ? kib : -kib);
+      CHECK_EQ(after.shmem_kib - before.shmem_kib, to_file ? -kib : kib);
+      same_statm += after.resident_pages == before.resident_pages;
+    }
+    CHECK(same_statm > 0);
+
+    // Other threads may change what this one's figures say nothing about.
+    worker.Tell('t');
+    look();
+    CHECK_EQ(last.uses_left, 0u);
+  }
+  kept.Close();
+  End(worker.pid);
+
+  const Worker busy = StartWorker();
+  CHECK_EQ(OpenKept(root_fd, busy.pid, true, &kept), 0);
+  busy.Tell('b');
+  ProcessRow row;
+  ReadFailure failure;
+  last = LastStatus();
+  CHECK_EQ(ReadProcess(root_fd, busy.pid, kept, &last, 0, &row, &failure), 0);
+  CHECK_EQ(row.state, 'R');
+  CHECK_EQ(last.uses_left, 0u);
+  kept.Close();
+  End(busy.pid);
+  close(root_fd);
+  for (const int fd : {worker.commands, worker.answers, busy.commands, busy.answers}) close(fd);
 }
 
 void ListsThisProcess() {
@@ -258,6 +399,7 @@ int main() {
   SharesTheWork();
   GivesBackWhereNoFilesAreLeft();
   KnowsThePidsNewOwner();
+  ReadsStatusAgainAfterARun();
   ListsThisProcess();
   ListsNobody();
   StopsWhenTold();
