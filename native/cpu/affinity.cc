@@ -1,5 +1,6 @@
 #include "cpu/affinity.h"
 
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <cerrno>
@@ -28,6 +29,10 @@ void CpuSet::Add(uint32_t cpu) {
   if (cpu < capacity()) words_[cpu / kBitsPerWord] |= 1ul << (cpu % kBitsPerWord);
 }
 
+void CpuSet::Remove(uint32_t cpu) {
+  if (cpu < capacity()) words_[cpu / kBitsPerWord] &= ~(1ul << (cpu % kBitsPerWord));
+}
+
 bool CpuSet::Has(uint32_t cpu) const {
   return cpu < capacity() && (words_[cpu / kBitsPerWord] >> (cpu % kBitsPerWord) & 1) != 0;
 }
@@ -52,6 +57,14 @@ int PinCallingThread(uint32_t cpu) {
   if (!set.Allocate(cpu + 1)) return ENOMEM;
   set.Add(cpu);
   return WriteAffinity(0, set);
+}
+
+void LeaveCpu(int cpu) {
+  CpuSet set;
+  if (cpu < 0 || sched_getcpu() != cpu || ReadAffinity(0, &set) != 0) return;
+  set.Remove(static_cast<uint32_t>(cpu));
+  // An empty set is EINVAL, and everything stays as it was.
+  WriteAffinity(0, set);
 }
 
 }  // namespace percpu

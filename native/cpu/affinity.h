@@ -18,7 +18,9 @@ class CpuSet {
 
   // Makes an empty set for CPU numbers below `cpus`. Returns false without memory.
   [[nodiscard]] bool Allocate(uint32_t cpus);
+  // Both ignore CPU numbers that there is no room for.
   void Add(uint32_t cpu);
+  void Remove(uint32_t cpu);
   bool Has(uint32_t cpu) const;
   // CPU numbers the set has room for.
   uint32_t capacity() const { return static_cast<uint32_t>(bytes_ * 8); }
@@ -38,5 +40,9 @@ int WriteAffinity(pid_t tid, const CpuSet& set);
 // Restricts the calling thread to one CPU; 0 or an errno (EINVAL: there is no such CPU, it is offline, or not
 // in this process's cpuset).
 int PinCallingThread(uint32_t cpu);
+
+// Takes that CPU from those that the calling thread may run on, where it is running on it and has another
+// one.
+void LeaveCpu(int cpu);
 
 }  // namespace percpu

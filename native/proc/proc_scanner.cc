@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "cpu/affinity.h"
 #include "cpu/thread.h"
@@ -170,17 +171,22 @@ bool KeptTable::Grow() {
 KeptTable::Entry* KeptTable::Insert(uint32_t pid, const KeptDescriptors& descriptors) {
   if (2 * (used_ + 1) > capacity_ && !Grow()) return nullptr;
   Entry* entry = Slot(pid);
-  *entry = {pid, 0, 0, descriptors, LastStatus()};
+  *entry = {pid, 0, 0, descriptors, nullptr};
   used_++;
   files_ += descriptors.count();
   return entry;
 }
 
-void KeptTable::Remove(Entry* entry) {
+void KeptTable::Release(Entry* entry) {
   files_ -= entry->descriptors.count();
-  entry->descriptors.Close();
-  entry->pid = 0;
   used_--;
+  entry->descriptors.Close();
+  delete entry->last;
+  entry->pid = 0;
+}
+
+void KeptTable::Remove(Entry* entry) {
+  Release(entry);
   // What follows without a gap may have been pushed on by this one: put each where it belongs now.
   uint32_t at = static_cast<uint32_t>(entry - entries_);
   for (at = (at + 1) & (capacity_ - 1); entries_[at].pid != 0; at = (at + 1) & (capacity_ - 1)) {
@@ -204,11 +210,8 @@ void KeptTable::RemoveAllBut(uint32_t scan) {
 
 void KeptTable::Clear() {
   for (uint32_t i = 0; i < capacity_; i++) {
-    if (entries_[i].pid != 0) entries_[i].descriptors.Close();
-    entries_[i].pid = 0;
+    if (entries_[i].pid != 0) Release(&entries_[i]);
   }
-  used_ = 0;
-  files_ = 0;
 }
 
 ProcScanner::~ProcScanner() {
@@ -227,7 +230,7 @@ bool ProcScanner::Open(const char* root, uint32_t max_open_files) {
 // One process to read, at the same place as its row. Its thread alone touches it while they run.
 struct Job {
   KeptDescriptors files;  // from the table; or opened now, to go there
-  LastStatus* last;       // in the table; nullptr for the second of two jobs with one process
+  LastReading* last;      // the table's; nullptr for the second of two jobs with one process
   bool from_table;
   bool may_keep;
   bool stale;  // what the table had could not be read
@@ -251,6 +254,7 @@ struct ProcScanner::Jobs {
   // The first job that no thread has taken. Relaxed: it gives out places and nothing else; what they hold was
   // written before the threads began and is read after they have ended.
   size_t next = 0;
+  int starters_cpu = -1;
 
   // Relaxed: the words say to stop, and nothing else in memory goes with them. JavaScript's threads and the
   // environment's clean-up write them.
@@ -299,8 +303,13 @@ void ProcScanner::Jobs::ReadAll() {
   pthread_t helpers[kMaxThreads - 1];
   uint32_t started = 0;
   const uint32_t wanted = ThreadsFor(count) - 1;
-  const auto entry = [](void* jobs) -> void* {
-    static_cast<Jobs*>(jobs)->ReadSome();
+  starters_cpu = sched_getcpu();
+  const auto entry = [](void* data) -> void* {
+    auto* jobs = static_cast<Jobs*>(data);
+    // The kernel likes to start a thread on the CPU of its parent, and takes longer than a scan to find out
+    // that the two are in each other's way there.
+    LeaveCpu(jobs->starters_cpu);
+    jobs->ReadSome();
     return nullptr;
   };
   while (started < wanted && StartThread(&helpers[started], entry, this) == 0) started++;
@@ -370,7 +379,8 @@ void ProcScanner::Prepare(Jobs* jobs) {
     if (entry != nullptr) {
       job.files = entry->descriptors;
       job.from_table = true;
-      if (entry->lent_in_scan != scan_) job.last = &entry->last;
+      if (entry->last == nullptr) entry->last = new (std::nothrow) LastReading();
+      if (entry->lent_in_scan != scan_) job.last = entry->last;
       entry->lent_in_scan = scan_;
     } else if (open + files_each <= max_open_files_) {
       job.may_keep = true;

@@ -37,7 +37,7 @@ class KeptTable {
     uint32_t seen_in_scan;
     uint32_t lent_in_scan;  // `last` has gone to a job
     KeptDescriptors descriptors;
-    LastStatus last;
+    LastReading* last;  // nullptr before the second reading, and where memory is out
   };
 
   // Descriptors that are open.
@@ -53,6 +53,7 @@ class KeptTable {
  private:
   Entry* Slot(uint32_t pid) const;
   bool Grow();
+  void Release(Entry* entry);
 
   Entry* entries_ = nullptr;
   uint32_t capacity_ = 0;  // a power of two, or 0

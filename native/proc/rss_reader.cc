@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "proc/proc_text.h"
+
 namespace percpu {
 
 namespace {
@@ -56,7 +58,7 @@ struct Source {
   int root_fd;
   uint32_t pid;
   const KeptDescriptors& kept;
-  LastStatus* last;
+  LastReading* last;
 };
 
 // One file of one process, from the descriptor that is kept or one opened for it.
@@ -135,60 +137,48 @@ void KeptDescriptors::Close() {
 
 namespace {
 
-// Readings of a process that never runs for which one reading of its status may stand, at the most.
+// Readings of a process that never runs for which one of its files may stand, at the most.
 constexpr uint32_t kMostUses = 32;
 
 // Adds what schedstat says to statm's text. Returns the bytes of both; 0 where that shows nothing: kernels
 // without these figures say "0 0 0".
-size_t AddSchedstat(int schedstat, char (&text)[kTextBytes], size_t statm_bytes) {
-  if (statm_bytes >= sizeof(LastStatus::evidence)) return 0;
+uint32_t AddSchedstat(int schedstat, char (&text)[kTextBytes], size_t statm_bytes) {
+  constexpr size_t kMost = sizeof(LastReading::evidence);
+  if (statm_bytes >= kMost) return 0;
   char* end = text + statm_bytes;
   const ssize_t length = ReadText(schedstat, end, kTextBytes - statm_bytes);
   if (length <= 0 || *end == '0') return 0;
   const size_t bytes = statm_bytes + static_cast<size_t>(length);
-  return bytes <= sizeof(LastStatus::evidence) ? bytes : 0;
-}
-
-// Reads statm and status, the latter only where it may say something new. `*is_new`: it has been read, and
-// `last` holds it with its evidence, of no use until stat has been read as well.
-int ReadMemory(const Source& source, int64_t* resident, StatusText* status, bool* is_new,
-               ReadFailure* failure) {
-  char text[kTextBytes];
-  const ssize_t length = ReadFile(source, kStatm, text);
-  if (length < 0) return Fail(failure, kStatm, static_cast<int>(-length));
-  const auto statm_bytes = static_cast<size_t>(length);
-  if (!ParseStatm(text, statm_bytes, resident)) return Fail(failure, kStatm, EBADMSG);
-  LastStatus* last = source.last;
-  const size_t bytes = last == nullptr ? 0 : AddSchedstat(source.kept.schedstat, text, statm_bytes);
-  *is_new = bytes == 0 || last->uses_left == 0 || bytes != last->evidence_bytes ||
-            memcmp(text, last->evidence, bytes) != 0;
-  if (!*is_new) {
-    last->uses_left--;
-    *status = last->status;
-    return 0;
-  }
-  if (last != nullptr) last->uses_left = 0;
-  if (int error = ReadParsed(source, kStatus, ParseStatus, status, failure)) return error;
-  if (last == nullptr) return 0;
-  memcpy(last->evidence, text, bytes);
-  last->evidence_bytes = static_cast<uint32_t>(bytes);
-  last->status = *status;
-  return 0;
+  return bytes <= kMost ? static_cast<uint32_t>(bytes) : 0;
 }
 
 // Asleep, stopped or idle, in one thread. 'D' may be a parent inside vfork, whose child changes its memory.
 bool RestsAlone(const StatText& stat) {
-  return stat.threads == 1 &&
-         (stat.state == 'S' || stat.state == 'T' || stat.state == 't' || stat.state == 'I');
+  return stat.threads == 1 && memchr("SITt", stat.state, 4) != nullptr;
 }
 
 // stat comes last: rss_reader.h says why.
 int ReadFiles(const Source& source, uint32_t want, ProcessRow* row, ReadFailure* failure) {
+  char statm[kTextBytes];
+  int64_t resident;
+  const ssize_t length = ReadFile(source, kStatm, statm);
+  if (length < 0) return Fail(failure, kStatm, static_cast<int>(-length));
+  if (!ParseStatm(statm, static_cast<size_t>(length), &resident)) return Fail(failure, kStatm, EBADMSG);
+  LastReading* last = source.last;
+  uint32_t evidence_bytes = 0;
+  if (last != nullptr) {
+    evidence_bytes = AddSchedstat(source.kept.schedstat, statm, static_cast<size_t>(length));
+    if (last->uses_left > 0 && evidence_bytes == last->evidence_bytes &&
+        memcmp(statm, last->evidence, evidence_bytes) == 0) {
+      last->uses_left--;
+      *row = last->row;
+      return 0;
+    }
+    last->uses_left = 0;
+  }
   StatText stat;
   StatusText status;
-  int64_t resident;
-  bool is_new;
-  if (int error = ReadMemory(source, &resident, &status, &is_new, failure)) return error;
+  if (int error = ReadParsed(source, kStatus, ParseStatus, &status, failure)) return error;
   *row = {};
   row->resident_pages = static_cast<double>(resident);
   row->anon_kib = static_cast<double>(status.anon_kib);
@@ -211,10 +201,6 @@ int ReadFiles(const Source& source, uint32_t want, ProcessRow* row, ReadFailure*
     row->oom_score = static_cast<double>(value);
   }
   if (int error = ReadParsed(source, kStat, ParseStat, &stat, failure)) return error;
-  if (is_new && source.last != nullptr && source.last->evidence_bytes > 0 && RestsAlone(stat)) {
-    // Not all at a time in processes that were first read together.
-    source.last->uses_left = kMostUses / 2 + source.pid % (kMostUses / 2);
-  }
   row->pid = static_cast<double>(stat.pid);
   row->state = stat.state;
   row->kernel_thread = stat.kernel_thread;
@@ -223,14 +209,22 @@ int ReadFiles(const Source& source, uint32_t want, ProcessRow* row, ReadFailure*
   row->stat_rss_pages = static_cast<double>(stat.rss_pages);
   row->name_bytes = stat.name_bytes;
   memcpy(row->name, stat.name, stat.name_bytes);
+  if (evidence_bytes > 0 && RestsAlone(stat)) {
+    memcpy(last->evidence, statm, evidence_bytes);
+    last->evidence_bytes = evidence_bytes;
+    last->row = *row;
+    // Not all at a time in processes that were first read together.
+    last->uses_left = kMostUses / 2 + source.pid % (kMostUses / 2);
+  }
   return 0;
 }
 
 }  // namespace
 
-int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, LastStatus* last, uint32_t want,
+int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, LastReading* last, uint32_t want,
                 ProcessRow* row, ReadFailure* failure) {
-  if (kept.schedstat < 0) last = nullptr;
+  // Files found by the pid are another process's, perhaps, unless stat is read after them.
+  if (kept.schedstat < 0 || want != 0) last = nullptr;
   if (kept.open()) return ReadFiles({root_fd, pid, kept, last}, want, row, failure);
   KeptDescriptors only_stat;
   only_stat.fd[kStat] = OpenFile(root_fd, pid, kStat);

@@ -6,8 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "proc/proc_text.h"
-
 namespace percpu {
 
 // One process as lib/proc/native-row.ts reads it: sixteen doubles, then the name.
@@ -68,32 +66,32 @@ struct KeptDescriptors {
   void Close();
 };
 
-// What status said last, and what shows that it would say the same again: it takes two thirds of the time of
-// a reading, and most processes sleep.
+// What a process's files said last, and what shows that they would say the same again. Most processes sleep,
+// and two short files tell that at an eighth of the cost of the three.
 //
-// The figures taken from it change when the process runs, or when others take memory from it or give it some,
-// as reclaim does. statm shows the latter. schedstat shows the former: its CPU time grows when a run ends,
-// its number of runs when one begins. If both say what they said just before status was read, and the only
+// The figures of a process change when it runs, or when others take memory from it or give it some, as
+// reclaim does. statm shows the latter. schedstat shows the former: its CPU time grows when a run ends, its
+// number of runs when one begins. If both say what they said just before the others were read, and the only
 // thread was asleep after that, nothing has run in between: a run under way meanwhile would have ended, and
 // it takes a run to make a thread, or a child inside vfork.
 //
-// What escapes this: a process that shares its memory with another one otherwise than as threads or by vfork,
-// and a change by others that leaves statm as it was, such as a page swapped out for each one that a debugger
-// brings in. So status is read again now and then in any case. `stat` and `statm`, and what is said to be
-// resident, are never old.
-struct LastStatus {
+// What escapes this: a process that shares its memory with another one otherwise than as threads or by vfork;
+// a change by others that leaves statm as it was, such as a page swapped out for each one that a debugger
+// brings in; and a CPU that goes offline, whose part of the flat counters moves to where stat sees it. So the
+// files are read again now and then in any case.
+struct LastReading {
   char evidence[96];            // statm and schedstat, as they were read
   uint32_t evidence_bytes = 0;  // 0: they showed nothing, or are too long
-  uint32_t uses_left = 0;       // 0: nothing that can be used
-  StatusText status;
+  uint32_t uses_left = 0;
+  ProcessRow row;
 };
 
 // Reads the process `pid` of the proc tree whose directory is open as `root_fd`; 0 is the calling process.
 // Files that are not kept are found by their paths. stat is open all the while and read last: that it can be
 // read then shows that its process was there throughout, and nobody else had its pid. `last` is what these
-// descriptors showed before; nullptr: status is read in any case. Returns 0 or failure->error; a rollup that
-// cannot be had is no failure, unless it is for want of descriptors.
-int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, LastStatus* last, uint32_t want,
+// descriptors showed before; nullptr: all files are read in any case. Returns 0 or failure->error; a rollup
+// that cannot be had is no failure, unless it is for want of descriptors.
+int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, LastReading* last, uint32_t want,
                 ProcessRow* row, ReadFailure* failure);
 
 // Opens a process's first three files to be kept, and where asked for schedstat, if there is one. Returns 0

@@ -268,13 +268,13 @@ Worker StartWorker() {
   return {static_cast<uint32_t>(child), commands[1], answers[0]};
 }
 
-// status is read again after a run, though statm says what it said before; and not after none.
-void ReadsStatusAgainAfterARun() {
+// The files are read again after a run, though statm says what it said before; and not after none.
+void ReadsAgainAfterARun() {
   const Worker worker = StartWorker();
   const int root_fd = open("/proc", O_RDONLY | O_DIRECTORY);
   KeptDescriptors kept;
   CHECK_EQ(OpenKept(root_fd, worker.pid, true, &kept), 0);
-  LastStatus last;
+  LastReading last;
   const auto look = [&] {
     ProcessRow row;
     ReadFailure failure;
@@ -289,9 +289,9 @@ void ReadsStatusAgainAfterARun() {
   if (last.uses_left == 0) {
     printf("skipped: this kernel does not tell whether a process has run\n");
   } else {
-    // A figure that status never said shows where it is taken from.
+    // A figure that no file ever said shows where it is taken from.
     const double anon = first.anon_kib;
-    last.status.anon_kib = 4711;
+    last.row.anon_kib = 4711;
     uint32_t looks = 0;
     while (last.uses_left > 0) {
       const ProcessRow row = look();
@@ -329,7 +329,7 @@ void ReadsStatusAgainAfterARun() {
   busy.Tell('b');
   ProcessRow row;
   ReadFailure failure;
-  last = LastStatus();
+  last = LastReading();
   CHECK_EQ(ReadProcess(root_fd, busy.pid, kept, &last, 0, &row, &failure), 0);
   CHECK_EQ(row.state, 'R');
   CHECK_EQ(last.uses_left, 0u);
@@ -399,7 +399,7 @@ int main() {
   SharesTheWork();
   GivesBackWhereNoFilesAreLeft();
   KnowsThePidsNewOwner();
-  ReadsStatusAgainAfterARun();
+  ReadsAgainAfterARun();
   ListsThisProcess();
   ListsNobody();
   StopsWhenTold();
