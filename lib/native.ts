@@ -39,11 +39,13 @@ export interface NativeAddon {
   /** Resident set of this process in pages, from a file of /proc that stays open, or a negated errno. */
   ownResidentPages(): number;
   /**
-   * Reads one process into `row` (192 bytes); `pid` 0 is the calling one.
+   * Reads the calling process, as /proc has it, into `row` (192 bytes), from files that stay open.
    *
    * @param want bits: lib/proc/process-files.ts.
    * @returns 0, or negated `errno + 4096 * file`: which file failed, by its number in `FILES`; one more is the root itself.
    */
+  readOwnProcess(want: number, row: Uint8Array): number;
+  /** The same for a process of any proc tree; `pid` 0 is the calling one. */
   readProcess(root: string, pid: number, want: number, row: Uint8Array): number;
   /** A scanner that keeps so many files open between scans, until it is closed or collected; undefined without memory. */
   openScanner(root: string, maxOpenFiles: number): object | undefined;

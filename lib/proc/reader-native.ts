@@ -17,6 +17,7 @@ class NativeScanner implements Scanner {
   readonly #scanner: object;
   /** The running scan ends soon once this is not 0. */
   #stop = new Int32Array(new SharedArrayBuffer(4));
+  #scanning = false;
   openFiles = 0;
 
   constructor(addon: NativeAddon, root: string, maxOpenFiles: number) {
@@ -34,6 +35,7 @@ class NativeScanner implements Scanner {
       const onAbort = () => Atomics.store(stop, 0, 1);
       const done = (errno: number, buffer: ArrayBuffer, count: number, openFiles: number) => {
         signal?.removeEventListener('abort', onAbort);
+        this.#scanning = false;
         this.openFiles = openFiles;
         if (signal?.aborted) return reject(abortError(signal));
         if (errno !== 0) return reject(rootError(errnoName(errno), this.#root));
@@ -43,6 +45,7 @@ class NativeScanner implements Scanner {
       const list = pids && Uint32Array.from(pids);
       const error = this.#addon.scanProcesses(this.#scanner, list, want, stop, done);
       if (error !== 0) return reject(rootError(errnoName(-error), this.#root));
+      this.#scanning = true;
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
@@ -50,6 +53,8 @@ class NativeScanner implements Scanner {
   close(): void {
     Atomics.store(this.#stop, 0, 1);
     this.#addon.closeScanner(this.#scanner);
+    // A scan under way says how it ended.
+    if (!this.#scanning) this.openFiles = 0;
   }
 }
 
@@ -58,7 +63,10 @@ export function nativeReader(addon: NativeAddon): ProcReader {
   const rows = new NativeRows(new ArrayBuffer(ROW_BYTES));
   return {
     readOne(root, pid, want) {
-      const failure = -addon.readProcess(root, pid === 'self' ? 0 : pid, want, rows.bytes);
+      const isOwn = pid === 'self' && root === '/proc';
+      const failure = isOwn
+        ? -addon.readOwnProcess(want, rows.bytes)
+        : -addon.readProcess(root, pid === 'self' ? 0 : pid, want, rows.bytes);
       if (failure === 0) return rows.at(0);
       const code = errnoName(failure % ERRNOS);
       const file = Math.floor(failure / ERRNOS);

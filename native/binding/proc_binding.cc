@@ -27,7 +27,25 @@ Napi::Value OwnResident(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(OwnResidentPages()));
 }
 
-// (root, pid, want, row): 0, or what failed as lib/native.ts describes it.
+// Returns what JavaScript gets: 0, or what failed as lib/native.ts describes it.
+Napi::Value ReadingResult(Napi::Env env, int error, const ReadFailure& failure, const ProcessRow& process,
+                          const TypedMemory& row) {
+  if (error != 0) return Napi::Number::New(env, -(error + kErrnos * failure.file));
+  memcpy(row.data, &process, sizeof(process));
+  return Napi::Number::New(env, 0);
+}
+
+// (want, row)
+Napi::Value ReadOwn(const Napi::CallbackInfo& info) {
+  const TypedMemory row = GetTypedMemory(info[1], napi_uint8_array);
+  if (row.bytes < sizeof(ProcessRow)) return ThrowInvalidArgument(info.Env(), "row must be large enough");
+  ProcessRow process;
+  ReadFailure failure;
+  const int error = ReadOwnProcess(ToUint32(info[0]), &process, &failure);
+  return ReadingResult(info.Env(), error, failure, process, row);
+}
+
+// (root, pid, want, row)
 Napi::Value ReadOne(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   char root[kMaxRootBytes];
@@ -38,12 +56,8 @@ Napi::Value ReadOne(const Napi::CallbackInfo& info) {
   const uint32_t want = ToUint32(info[2]);
   ProcessRow process;
   ReadFailure failure;
-  const bool own = pid == 0 && strcmp(root, "/proc") == 0;
-  const int error =
-      own ? ReadOwnProcess(want, &process, &failure) : ReadProcessAt(root, pid, want, &process, &failure);
-  if (error != 0) return Napi::Number::New(env, -(error + kErrnos * failure.file));
-  memcpy(row.data, &process, sizeof(process));
-  return Napi::Number::New(env, 0);
+  const int error = ReadProcessAt(root, pid, want, &process, &failure);
+  return ReadingResult(env, error, failure, process, row);
 }
 
 // A scanner and the scan it runs, if any.
@@ -245,6 +259,7 @@ Napi::Value Probe(const Napi::CallbackInfo& info) {
 
 void ExportProc(napi_env env, napi_value exports) {
   Export<OwnResident>(env, exports, "ownResidentPages");
+  Export<ReadOwn>(env, exports, "readOwnProcess");
   Export<ReadOne>(env, exports, "readProcess");
   Export<OpenScanner>(env, exports, "openScanner");
   Export<ScanProcesses>(env, exports, "scanProcesses");

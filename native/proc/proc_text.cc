@@ -34,12 +34,12 @@ bool ReadCount(Cursor* cursor, int64_t* count) {
   return true;
 }
 
-// To behind the next space.
+// To behind the next space. Fields are too short for memchr() to be worth its call.
 bool SkipField(Cursor* cursor) {
-  const void* space = memchr(cursor->at, ' ', static_cast<size_t>(cursor->end - cursor->at));
-  if (space == nullptr) return false;
-  cursor->at = static_cast<const char*>(space) + 1;
-  return true;
+  while (!cursor->Done()) {
+    if (*cursor->at++ == ' ') return true;
+  }
+  return false;
 }
 
 // A number and the space behind it, by which it is known to be whole.
@@ -127,21 +127,32 @@ bool ParseStatm(const char* text, size_t length, int64_t* resident_pages) {
 }
 
 bool ParseStatus(const char* text, size_t length, StatusText* status) {
+  struct Key {
+    const char* name;
+    size_t bytes;
+    int64_t StatusText::*kib;
+  };
+  // Their first four letters tell them from each other and from all other lines, in one comparison.
+  static constexpr Key kKeys[] = {{"RssAnon:", 8, &StatusText::anon_kib},
+                                  {"RssFile:", 8, &StatusText::file_kib},
+                                  {"RssShmem:", 9, &StatusText::shmem_kib},
+                                  {"VmPTE:", 6, &StatusText::page_table_kib},
+                                  {"VmSwap:", 7, &StatusText::swap_kib}};
+  constexpr uint32_t kAll = (1u << (sizeof(kKeys) / sizeof(Key))) - 1;
   *status = {};
-  bool found[5] = {};
+  uint32_t found = 0;
   Cursor cursor{text, text + length};
   // VmSwap is the last of them in the file: what follows it is long and need not be looked at.
   do {
-    if (cursor.Done()) break;
-    if (*cursor.at != 'R' && *cursor.at != 'V') continue;
-    if (!ReadIfKey(cursor, "RssAnon:", 8, &status->anon_kib, &found[0]) ||
-        !ReadIfKey(cursor, "RssFile:", 8, &status->file_kib, &found[1]) ||
-        !ReadIfKey(cursor, "RssShmem:", 9, &status->shmem_kib, &found[2]) ||
-        !ReadIfKey(cursor, "VmPTE:", 6, &status->page_table_kib, &found[3]) ||
-        !ReadIfKey(cursor, "VmSwap:", 7, &status->swap_kib, &found[4])) {
-      return false;
+    if (cursor.end - cursor.at < 4) break;
+    for (uint32_t i = 0; i < sizeof(kKeys) / sizeof(Key); i++) {
+      const Key& key = kKeys[i];
+      if (memcmp(cursor.at, key.name, 4) != 0) continue;
+      bool known = (found >> i & 1) != 0;
+      if (!ReadIfKey(cursor, key.name, key.bytes, &(status->*key.kib), &known)) return false;
+      found |= static_cast<uint32_t>(known) << i;
     }
-  } while (!(found[0] && found[1] && found[2] && found[3] && found[4]) && NextLine(&cursor));
+  } while (found != kAll && NextLine(&cursor));
   return true;
 }
 

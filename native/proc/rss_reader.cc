@@ -96,14 +96,26 @@ int ReadParsed(const Source& source, ProcessFile file, Parser<Parsed> parse, Par
 // The own process's kept files. Never closed: readers of other threads may be using them. -1: not opened yet.
 int own_fd[kKeptFiles] = {-1, -1, -1};
 
+// The first thread's stat is the process's but for times and faults, which are summed over all threads there
+// and of no interest here.
+int OpenOwn(ProcessFile file) {
+  char path[64];
+  char pid[16];  // as this mount of /proc numbers it
+  const ssize_t length = file == kStat ? readlink("/proc/self", pid, sizeof(pid)) : 0;
+  if (length > 0 && length < static_cast<ssize_t>(sizeof(pid))) {
+    snprintf(path, sizeof(path), "/proc/self/task/%.*s/stat", static_cast<int>(length), pid);
+  } else {
+    snprintf(path, sizeof(path), "/proc/self/%s", kFileNames[file]);
+  }
+  return OpenAt(AT_FDCWD, path, kReadOnly);
+}
+
 // Acquire and release order nothing but the number itself: the kernel's side of a descriptor is not in memory
 // that threads share. The thread that loses the race closes its own.
 int OwnDescriptor(ProcessFile file) {
   const int known = __atomic_load_n(&own_fd[file], __ATOMIC_ACQUIRE);
   if (known >= 0) return known;
-  char path[32];
-  snprintf(path, sizeof(path), "/proc/self/%s", kFileNames[file]);
-  const int opened = OpenAt(AT_FDCWD, path, kReadOnly);
+  const int opened = OpenOwn(file);
   if (opened < 0) return opened;
   int expected = -1;
   if (__atomic_compare_exchange_n(&own_fd[file], &expected, opened, false, __ATOMIC_ACQ_REL,

@@ -146,7 +146,9 @@ describe.skipIf(process.platform !== 'linux')('rssAccounting', () => {
     expect(here.batch).toBeGreaterThanOrEqual(1);
     expect(here.worstCaseBytes).toBeGreaterThanOrEqual(0);
     expect(fallback.note).not.toBe('');
-    if (fallback.model !== 'unknown') expect(fallback.statmPrecise).toBe(here.statmPrecise);
+    // Shells that happen to hold nothing back leave it open, and without the addon both have asked shells.
+    const isKnown = [here, fallback].every(({ model }) => model !== 'unknown');
+    if (isKnown) expect(fallback.statmPrecise).toBe(here.statmPrecise);
   });
 
   it('is made once', () => {

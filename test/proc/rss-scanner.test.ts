@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { symlinkSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { childResult } from '../support/built.js';
+import { childResult, percpu } from '../support/built.js';
 import { FakeProc } from '../support/proc-tree.js';
 
 const entry = new URL('../../dist/index.js', import.meta.url).href;
@@ -53,6 +54,26 @@ describe.skipIf(offLinux !== '')(`RssScanner${offLinux}`, () => {
     expect(outcome.codes).toContain('ERR_DESTROYED');
     expect(outcome.codes.filter((code) => code !== 'ERR_DESTROYED' && code !== 'done')).toEqual([]);
     expect(outcome.leaked).toBe(0);
+  });
+
+  it('says of processes at rest what a first look says, however often it looks', async () => {
+    const sleepers = Array.from({ length: 20 }, () => spawn('sleep', ['600'], { stdio: 'ignore' }));
+    const pids = sleepers.map(({ pid }) => pid!);
+    const scanner = new percpu.RssScanner({ pids });
+    try {
+      await expect.poll(async () => (await scanner.scan()).every(({ name }) => name === 'sleep')).toBe(true);
+      for (let scan = 0; scan < 100; scan++) {
+        expect(await scanner.scan()).toEqual(await percpu.scanRss({ pids }));
+        // It runs, and nothing about it stays as it was for certain.
+        if (scan % 10 === 0) for (const signal of ['SIGSTOP', 'SIGCONT'] as const) sleepers[7]!.kill(signal);
+      }
+      sleepers[3]!.kill('SIGKILL');
+      await once(sleepers[3]!, 'exit');
+      expect((await scanner.scan()).map(({ pid }) => pid)).toEqual(pids.toSpliced(3, 1));
+    } finally {
+      scanner.destroy();
+      for (const sleeper of sleepers) sleeper.kill('SIGKILL');
+    }
   });
 
   it.each([{ PERCPU_NATIVE: '1' }, { PERCPU_NATIVE: '0' }])('gives files back where none are left (%o)', (env) => {
