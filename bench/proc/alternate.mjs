@@ -7,12 +7,14 @@ const WARM_UP_ROUNDS = 3;
  *
  * @param {() => unknown} ours may return a promise, and so may `theirs`.
  * @param {() => unknown} theirs
- * @param {{ rounds: number, per?: number }} options `per`: what one call counts as, processes for instance.
+ * @param {{ rounds: number, per?: number, before?: () => unknown }} options `per`: what one call counts as, processes for
+ *   instance; `before`: done, and waited for, before each call, untimed.
  * @returns {Promise<{ ours: number, theirs: number, ratio: number }>} nanoseconds each; medians, that of `ratio` over the
  *   rounds.
  */
-export async function alternate(ours, theirs, { rounds, per = 1 }) {
+export async function alternate(ours, theirs, { rounds, per = 1, before = () => {} }) {
   const time = async (operation) => {
+    await before();
     const start = process.hrtime.bigint();
     await operation();
     return Number(process.hrtime.bigint() - start) / per;
