@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/vfs.h>
@@ -91,8 +90,9 @@ int ListPids(int root_fd, PidList* list) {
 
 // Another tree's files may change while its schedstat stays, or the other way round.
 bool IsProcfs(int root_fd) {
+  constexpr long kProcSuperMagic = 0x9fa0;  // statfs(2); musl comes without the kernel's headers
   struct statfs system;
-  return fstatfs(root_fd, &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
+  return fstatfs(root_fd, &system) == 0 && static_cast<long>(system.f_type) == kProcSuperMagic;
 }
 
 uint32_t Hash(uint32_t pid) {
