@@ -84,10 +84,54 @@ function readFiles(read: ReadFile, want: number): ProcessFiles {
   };
 }
 
+/**
+ * The first thread may end before the others (pthread_exit(3)): its files say that there is no memory then, and those of any
+ * other thread what there is.
+ *
+ * @throws FileError
+ */
+function readOtherThread(first: ProcessFiles, read: ReadFile, directory: string, want: number): ProcessFiles {
+  for (const tid of listThreads(directory)) {
+    const seen = tid === first.pid ? undefined : tryThread(`${directory}/task/${tid}`, want & Want.ROLLUP);
+    if (!seen || seen.residentPages === 0) continue;
+    // Nobody else has got the pid meanwhile.
+    parsed(read, 'stat', parseStat);
+    const { pid, name, startTicks, oomScoreAdj, oomScore } = first;
+    return { ...seen, pid, name, startTicks, oomScoreAdj, oomScore };
+  }
+  return first;
+}
+
+/** @throws FileError where there are no descriptors left. */
+function tryThread(directory: string, want: number): ProcessFiles | undefined {
+  try {
+    return withPaths(directory, (read) => readFiles(read, want));
+  } catch (error) {
+    if (isOutOfFiles(error)) throw new FileError('stat', codeOf(error));
+    return undefined;
+  }
+}
+
+/** @throws FileError where there are no descriptors left. */
+function listThreads(directory: string): number[] {
+  try {
+    return listPids(`${directory}/task`);
+  } catch (error) {
+    if (isOutOfFiles(error)) throw new FileError('stat', codeOf(error));
+    return [];
+  }
+}
+
+/** @throws FileError */
+function readWhole(read: ReadFile, directory: string, want: number): ProcessFiles {
+  const files = readFiles(read, want);
+  return files.state === 'Z' && files.threads > 1 ? readOtherThread(files, read, directory, want) : files;
+}
+
 /** @throws FileError */
 function readByPaths(directory: string, want: number): ProcessFiles {
   try {
-    return withPaths(directory, (read) => readFiles(read, want));
+    return withPaths(directory, (read) => readWhole(read, directory, want));
   } catch (error) {
     throw error instanceof FileError ? error : new FileError('stat', codeOf(error));
   }
@@ -213,13 +257,13 @@ class TsScanner implements Scanner {
 
   #readKeeping(pid: number, directory: string, want: number): ProcessFiles | undefined {
     const kept = this.#kept.get(pid);
-    const again = kept && this.#tryRead(pid, () => readFiles(kept.reader(directory), want));
+    const again = kept && this.#tryRead(pid, () => readWhole(kept.reader(directory), directory, want));
     if (again) return again;
     // Its process has ended; the pid may have got a new one.
     this.#forget(pid);
     const keptNow = this.#keep(pid, directory);
     const row = this.#tryRead(pid, () =>
-      keptNow ? readFiles(keptNow.reader(directory), want) : readByPaths(directory, want),
+      keptNow ? readWhole(keptNow.reader(directory), directory, want) : readByPaths(directory, want),
     );
     if (!row) this.#forget(pid);
     return row;

@@ -81,7 +81,8 @@ export function toReading(files: ProcessFiles, tree: ProcTree): RssReading {
  * process that grows meanwhile may show more in the later ones. All of them are the same process's, though its pid may have
  * been another's before and be another's after.
  *
- * Kernel threads and zombies have no memory: all figures 0. Another user's smaps_rollup may be denied; `source` then says
+ * Kernel threads and zombies have no memory: all figures 0. Where only the first thread has ended, which makes /proc/PID look
+ * like a zombie's, the figures are those of the other threads. Another user's smaps_rollup may be denied; `source` then says
  * 'statm'.
  *
  * Sources: proc_pid_stat(5), proc_pid_statm(5), proc_pid_status(5), proc_pid_smaps(5).

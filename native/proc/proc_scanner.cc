@@ -1,6 +1,5 @@
 #include "proc/proc_scanner.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,80 +12,11 @@
 
 #include "cpu/affinity.h"
 #include "cpu/thread.h"
+#include "proc/pid_list.h"
 
 namespace percpu {
 
 namespace {
-
-// Pids as they are listed: ascending order is made afterwards, since a fake tree's directory has none.
-struct PidList {
-  uint32_t* pids = nullptr;
-  size_t count = 0;
-  size_t capacity = 0;
-
-  PidList() = default;
-  PidList(const PidList&) = delete;
-  PidList& operator=(const PidList&) = delete;
-  ~PidList() { free(pids); }
-
-  bool Add(uint32_t pid) {
-    if (count == capacity) {
-      const size_t larger = capacity == 0 ? 1024 : 2 * capacity;
-      auto* grown = static_cast<uint32_t*>(realloc(pids, larger * sizeof(uint32_t)));
-      if (grown == nullptr) return false;
-      pids = grown;
-      capacity = larger;
-    }
-    pids[count++] = pid;
-    return true;
-  }
-};
-
-// A directory name that is a pid: digits only, no leading zero, at most 2^31 - 1. Returns 0 for any other.
-uint32_t PidOf(const char* name) {
-  if (name[0] < '1' || name[0] > '9') return 0;
-  uint64_t pid = 0;
-  for (; *name != '\0'; name++) {
-    if (*name < '0' || *name > '9') return 0;
-    pid = pid * 10 + static_cast<uint64_t>(*name - '0');
-    if (pid > 0x7fffffff) return 0;
-  }
-  return static_cast<uint32_t>(pid);
-}
-
-int ComparePids(const void* a, const void* b) {
-  const uint32_t left = *static_cast<const uint32_t*>(a);
-  const uint32_t right = *static_cast<const uint32_t*>(b);
-  return left < right ? -1 : left > right;
-}
-
-// Returns 0 or an errno.
-int ListPids(int root_fd, PidList* list) {
-  // closedir() closes the descriptor it was given, and the root is needed after it.
-  const int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return errno;
-  DIR* directory = fdopendir(fd);
-  if (directory == nullptr) {
-    const int error = errno;
-    close(fd);
-    return error;
-  }
-  int error = 0;
-  while (error == 0) {
-    errno = 0;
-    const dirent* entry = readdir(directory);
-    if (entry == nullptr) {
-      error = errno;
-      break;
-    }
-    const uint32_t pid = PidOf(entry->d_name);
-    if (pid != 0 && !list->Add(pid)) error = ENOMEM;
-  }
-  closedir(directory);
-  // An empty list has no memory, which qsort() must not be given.
-  if (error == 0 && list->count > 0) qsort(list->pids, list->count, sizeof(uint32_t), ComparePids);
-  return error;
-}
 
 // Another tree's files may change while its schedstat stays, or the other way round.
 bool IsProcfs(int root_fd) {
@@ -328,10 +258,10 @@ int ProcScanner::Scan(const uint32_t* pids, size_t pid_count, uint32_t want, con
   PidList listed;
   int error = 0;
   if (pids == nullptr) {
-    error = ListPids(root_fd, &listed);
+    error = ListPids(root_fd, ".", &listed);
     if (IsOutOfFiles(error)) {
       kept_.Clear();
-      error = ListPids(root_fd, &listed);
+      error = ListPids(root_fd, ".", &listed);
     }
     pids = listed.pids;
     pid_count = listed.count;

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "proc/pid_list.h"
 #include "proc/proc_text.h"
 
 namespace percpu {
@@ -39,34 +40,44 @@ ssize_t ReadText(int fd, char* text, size_t room = kTextBytes) {
   return length < 0 ? -errno : length;
 }
 
-// Returns a descriptor or a negated errno.
-int OpenByName(int root_fd, uint32_t pid, const char* name) {
-  char path[32];
-  if (pid == 0)
-    snprintf(path, sizeof(path), "self/%s", name);
-  else
-    snprintf(path, sizeof(path), "%u/%s", pid, name);
-  return OpenAt(root_fd, path, kReadOnly);
-}
-
-int OpenFile(int root_fd, uint32_t pid, ProcessFile file) {
-  return OpenByName(root_fd, pid, kFileNames[file]);
-}
-
-// Where one process's files are, and what they said before, if that is known.
+// Where one process's files are, or one of its threads', and what they said before, if that is known.
 struct Source {
   int root_fd;
   uint32_t pid;
+  uint32_t tid;  // 0: the process's own
   const KeptDescriptors& kept;
   LastReading* last;
 };
+
+// The directory of a process in its proc tree, and below it; 0 is the calling process.
+struct ProcessPath {
+  char text[64];
+
+  ProcessPath(uint32_t pid, uint32_t tid, const char* name) {
+    char process[16] = "self";
+    if (pid != 0) snprintf(process, sizeof(process), "%u", pid);
+    if (tid == 0)
+      snprintf(text, sizeof(text), "%s/%s", process, name);
+    else
+      snprintf(text, sizeof(text), "%s/task/%u/%s", process, tid, name);
+  }
+};
+
+// Returns a descriptor or a negated errno.
+int OpenByName(int root_fd, uint32_t pid, uint32_t tid, const char* name) {
+  return OpenAt(root_fd, ProcessPath(pid, tid, name).text, kReadOnly);
+}
+
+int OpenFile(int root_fd, uint32_t pid, ProcessFile file) {
+  return OpenByName(root_fd, pid, 0, kFileNames[file]);
+}
 
 // One file of one process, from the descriptor that is kept or one opened for it.
 ssize_t ReadFile(const Source& source, ProcessFile file, char* text) {
   if (file < static_cast<int32_t>(kKeptFiles) && source.kept.fd[file] >= 0) {
     return ReadText(source.kept.fd[file], text);
   }
-  const int fd = OpenFile(source.root_fd, source.pid, file);
+  const int fd = OpenByName(source.root_fd, source.pid, source.tid, kFileNames[file]);
   if (fd < 0) return fd;
   const ssize_t length = ReadText(fd, text);
   close(fd);
@@ -231,17 +242,57 @@ int ReadFiles(const Source& source, uint32_t want, ProcessRow* row, ReadFailure*
   return 0;
 }
 
+// The first thread may end before the others (pthread_exit(3)).
+bool HasOnlyOtherThreads(const ProcessRow& row) {
+  return row.state == 'Z' && row.threads > 1;
+}
+
+// The first thread's files say that there is no memory then, and those of any other what there is.
+int ReadOtherThread(const Source& process, uint32_t want, ProcessRow* row, ReadFailure* failure) {
+  const KeptDescriptors none_kept;
+  PidList threads;
+  const int error = ListPids(process.root_fd, ProcessPath(process.pid, 0, "task").text, &threads);
+  if (IsOutOfFiles(error)) return Fail(failure, kStat, error);
+  for (size_t i = 0; error == 0 && i < threads.count; i++) {
+    if (threads.pids[i] == row->pid) continue;
+    ProcessRow seen;
+    ReadFailure ended;
+    const Source thread = {process.root_fd, process.pid, threads.pids[i], none_kept, nullptr};
+    const int failed = ReadFiles(thread, want & kWantRollup, &seen, &ended);
+    if (IsOutOfFiles(failed)) return Fail(failure, ended.file, failed);
+    if (failed != 0 || seen.resident_pages == 0) continue;
+    // Nobody else has got the pid meanwhile.
+    StatText stat;
+    if (int gone = ReadParsed(process, kStat, ParseStat, &stat, failure)) return gone;
+    const ProcessRow first = *row;
+    *row = seen;
+    row->pid = first.pid;
+    row->start_ticks = first.start_ticks;
+    row->oom_score_adj = first.oom_score_adj;
+    row->oom_score = first.oom_score;
+    row->name_bytes = first.name_bytes;
+    memcpy(row->name, first.name, sizeof(row->name));
+    return 0;
+  }
+  return 0;
+}
+
+int ReadWhole(const Source& source, uint32_t want, ProcessRow* row, ReadFailure* failure) {
+  if (int error = ReadFiles(source, want, row, failure)) return error;
+  return HasOnlyOtherThreads(*row) ? ReadOtherThread(source, want, row, failure) : 0;
+}
+
 }  // namespace
 
 int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, LastReading* last, uint32_t want,
                 ProcessRow* row, ReadFailure* failure) {
   // Files found by the pid are another process's, perhaps, unless stat is read after them.
   if (kept.schedstat < 0 || want != 0) last = nullptr;
-  if (kept.open()) return ReadFiles({root_fd, pid, kept, last}, want, row, failure);
+  if (kept.open()) return ReadWhole({root_fd, pid, 0, kept, last}, want, row, failure);
   KeptDescriptors only_stat;
   only_stat.fd[kStat] = OpenFile(root_fd, pid, kStat);
   if (only_stat.fd[kStat] < 0) return Fail(failure, kStat, -only_stat.fd[kStat]);
-  const int error = ReadFiles({root_fd, pid, only_stat, nullptr}, want, row, failure);
+  const int error = ReadWhole({root_fd, pid, 0, only_stat, nullptr}, want, row, failure);
   only_stat.Close();
   return error;
 }
@@ -255,7 +306,7 @@ int OpenKept(int root_fd, uint32_t pid, bool with_schedstat, KeptDescriptors* ke
     }
     kept->fd[file] = fd;
   }
-  const int schedstat = with_schedstat ? OpenByName(root_fd, pid, "schedstat") : -1;
+  const int schedstat = with_schedstat ? OpenByName(root_fd, pid, 0, "schedstat") : -1;
   kept->schedstat = schedstat < 0 ? -1 : schedstat;
   return 0;
 }

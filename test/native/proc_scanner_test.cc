@@ -339,6 +339,55 @@ void ReadsAgainAfterARun() {
   for (const int fd : {worker.commands, worker.answers, busy.commands, busy.answers}) close(fd);
 }
 
+// A process of which only the second thread is left, and that holds 8 MiB.
+uint32_t ForkWithoutFirstThread() {
+  const pid_t child = fork();
+  if (child != 0) return static_cast<uint32_t>(child);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  pthread_t thread;
+  const auto hold = [](void*) -> void* {
+    constexpr size_t kBytes = 8 << 20;
+    void* held =
+        mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    for (;;) CHECK(held != MAP_FAILED && pause() == -1);
+  };
+  CHECK_EQ(pthread_create(&thread, nullptr, hold, nullptr), 0);
+  pthread_exit(nullptr);
+}
+
+void FindsTheMemoryOfOtherThreads() {
+  const uint32_t pid = ForkWithoutFirstThread();
+  const double held_pages = static_cast<double>((8 << 20) / getpagesize());
+  for (const uint32_t max_open_files : {0u, 30u}) {
+    ProcScanner scanner;
+    CHECK(scanner.Open("/proc", max_open_files));
+    // Until its first thread has ended, and the second one has what it wants.
+    for (int look = 0, right = 0; right < 3; look++) {
+      CHECK(look < 1000);
+      ProcessRows rows;
+      CHECK_EQ(scanner.Scan(&pid, 1, kWantRollup | kWantOom, kNever, &rows), 0);
+      CHECK_EQ(rows.count, 1u);
+      const ProcessRow& row = rows.rows[0];
+      CHECK_EQ(row.pid, pid);
+      char stat[64] = "";
+      snprintf(stat, sizeof(stat), "/proc/%u/stat", pid);
+      FILE* file = fopen(stat, "r");
+      char state = ' ';
+      CHECK_EQ(fscanf(file, "%*d %*s %c", &state), 1);
+      fclose(file);
+      if (state != 'Z' || row.resident_pages < held_pages) {
+        usleep(5'000);
+        continue;
+      }
+      right++;
+      CHECK(row.state != 'Z');
+      CHECK_EQ(row.rollup_kib * 1024, row.resident_pages * getpagesize());
+      CHECK(row.anon_kib >= 8192);
+    }
+  }
+  End(pid);
+}
+
 void ListsThisProcess() {
   ProcScanner scanner;
   CHECK(scanner.Open("/proc", 0));
@@ -400,6 +449,7 @@ int main() {
   GivesBackWhereNoFilesAreLeft();
   KnowsThePidsNewOwner();
   ReadsAgainAfterARun();
+  FindsTheMemoryOfOtherThreads();
   ListsThisProcess();
   ListsNobody();
   StopsWhenTold();

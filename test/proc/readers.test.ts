@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type ProcessFiles, Want } from '../../lib/proc/process-files.js';
 import type { ProcReader } from '../../lib/proc/reader.js';
 import { readers } from '../support/proc-readers.js';
-import { FakeProc, rollupText, statmText, statText, statusText } from '../support/proc-tree.js';
+import { FakeProc, type FakeProcess, rollupText, statmText, statText, statusText } from '../support/proc-tree.js';
 import { randomIntegers, testSeed } from '../support/random.js';
 import { thrown } from '../support/thrown.js';
 
@@ -104,6 +104,41 @@ describe.each(readers)('the $name reader$skipped', ({ reader: maybe }) => {
   test('has one zero', () => {
     const tree = fakeProc().set(5, {}).write(5, 'oom_score_adj', '-0\n');
     expect(reader.readOne(tree.root, 5, Want.OOM).oomScoreAdj).toBe(0);
+  });
+
+  test('finds the memory of a process whose first thread has ended', async () => {
+    const living: FakeProcess = {
+      name: 'other',
+      threads: 3,
+      startTicks: 2,
+      approximate: 490,
+      resident: 500,
+      rollupKiB: 2000,
+      anonKiB: 1000,
+    };
+    const tree = fakeProc()
+      .set(5, { name: 'first', state: 'Z', threads: 3, startTicks: 1, oomScoreAdj: 7, oomScore: 8 })
+      .set(5, { state: 'Z', threads: 3 }, 5)
+      // It has ended as well, and is not gone yet.
+      .set(5, { state: 'Z', threads: 3 }, 20)
+      .set(5, living, 101)
+      .set(5, { ...living, resident: 1 }, 1000)
+      .set(6, { state: 'Z', threads: 2 });
+    const whole = reader.readOne(tree.root, 5, EVERYTHING);
+    expect(whole).toMatchObject({
+      pid: 5,
+      name: 'first',
+      startTicks: 1,
+      state: 'S',
+      threads: 3,
+      oomScoreAdj: 7,
+      oomScore: 8,
+    });
+    expect(whole).toMatchObject({ residentPages: 500, statRssPages: 490, anonKiB: 1000, rollupKiB: 2000 });
+    expect(reader.readOne(tree.root, 6, 0)).toMatchObject({ state: 'Z', residentPages: 0 });
+    const scanner = reader.openScanner(tree.root, 100);
+    for (let scan = 0; scan < 2; scan++) expect((await scanner.scan({ want: EVERYTHING }))[0]).toEqual(whole);
+    scanner.close();
   });
 
   test('knows zombies and kernel threads', () => {

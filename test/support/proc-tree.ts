@@ -79,11 +79,11 @@ export class FakeProc {
     }
   }
 
-  /** Makes or changes a process. */
-  set(pid: number, process: FakeProcess): this {
-    const directory = join(this.root, String(pid));
+  /** Makes or changes a process, or with `tid` one of its threads. */
+  set(pid: number, process: FakeProcess, tid?: number): this {
+    const directory = join(this.root, String(pid), ...(tid === undefined ? [] : ['task', String(tid)]));
     mkdirSync(directory, { recursive: true });
-    writeFileSync(join(directory, 'stat'), statText(pid, process));
+    writeFileSync(join(directory, 'stat'), statText(tid ?? pid, process));
     writeFileSync(join(directory, 'statm'), statmText(process));
     writeFileSync(join(directory, 'status'), statusText(process));
     writeFileSync(join(directory, 'oom_score_adj'), `${process.oomScoreAdj ?? 0}\n`);

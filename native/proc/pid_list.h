@@ -1,0 +1,26 @@
+// The processes that a proc tree lists, or the threads of one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace percpu {
+
+struct PidList {
+  uint32_t* pids = nullptr;
+  size_t count = 0;
+  size_t capacity = 0;
+
+  PidList() = default;
+  PidList(const PidList&) = delete;
+  PidList& operator=(const PidList&) = delete;
+  ~PidList();
+
+  bool Add(uint32_t pid);
+};
+
+// Adds the pids that the directory `path`, beginning at `directory_fd`, has entries for, ascending. Returns 0
+// or an errno.
+int ListPids(int directory_fd, const char* path, PidList* list);
+
+}  // namespace percpu
