@@ -180,6 +180,26 @@ bool RestsAlone(const StatText& stat) {
   return stat.threads == 1 && memchr("SITt", stat.state, 4) != nullptr;
 }
 
+// Whether the files would say what they said; `row` is that then.
+bool UseLast(LastReading* last, const char* evidence, uint32_t evidence_bytes, ProcessRow* row) {
+  if (last->uses_left == 0 || evidence_bytes != last->evidence_bytes ||
+      memcmp(evidence, last->evidence, evidence_bytes) != 0) {
+    last->uses_left = 0;
+    return false;
+  }
+  last->uses_left--;
+  *row = last->row;
+  return true;
+}
+
+void Remember(LastReading* last, const char* evidence, uint32_t evidence_bytes, const ProcessRow& row) {
+  memcpy(last->evidence, evidence, evidence_bytes);
+  last->evidence_bytes = evidence_bytes;
+  last->row = row;
+  // Not all at a time in processes that were first read together.
+  last->uses_left = kMostUses / 2 + static_cast<uint32_t>(row.pid) % (kMostUses / 2);
+}
+
 // stat comes last: rss_reader.h says why.
 int ReadFiles(const Source& source, uint32_t want, ProcessRow* row, ReadFailure* failure) {
   char statm[kTextBytes];
@@ -187,17 +207,10 @@ int ReadFiles(const Source& source, uint32_t want, ProcessRow* row, ReadFailure*
   const ssize_t length = ReadFile(source, kStatm, statm);
   if (length < 0) return Fail(failure, kStatm, static_cast<int>(-length));
   if (!ParseStatm(statm, static_cast<size_t>(length), &resident)) return Fail(failure, kStatm, EBADMSG);
-  LastReading* last = source.last;
   uint32_t evidence_bytes = 0;
-  if (last != nullptr) {
+  if (source.last != nullptr) {
     evidence_bytes = AddSchedstat(source.kept.schedstat, statm, static_cast<size_t>(length));
-    if (last->uses_left > 0 && evidence_bytes == last->evidence_bytes &&
-        memcmp(statm, last->evidence, evidence_bytes) == 0) {
-      last->uses_left--;
-      *row = last->row;
-      return 0;
-    }
-    last->uses_left = 0;
+    if (UseLast(source.last, statm, evidence_bytes, row)) return 0;
   }
   StatText stat;
   StatusText status;
@@ -232,13 +245,7 @@ int ReadFiles(const Source& source, uint32_t want, ProcessRow* row, ReadFailure*
   row->stat_rss_pages = static_cast<double>(stat.rss_pages);
   row->name_bytes = stat.name_bytes;
   memcpy(row->name, stat.name, stat.name_bytes);
-  if (evidence_bytes > 0 && RestsAlone(stat)) {
-    memcpy(last->evidence, statm, evidence_bytes);
-    last->evidence_bytes = evidence_bytes;
-    last->row = *row;
-    // Not all at a time in processes that were first read together.
-    last->uses_left = kMostUses / 2 + source.pid % (kMostUses / 2);
-  }
+  if (evidence_bytes > 0 && RestsAlone(stat)) Remember(source.last, statm, evidence_bytes, *row);
   return 0;
 }
 
