@@ -339,50 +339,53 @@ void ReadsAgainAfterARun() {
   for (const int fd : {worker.commands, worker.answers, busy.commands, busy.answers}) close(fd);
 }
 
-// A process of which only the second thread is left, and that holds 8 MiB.
+constexpr size_t kHeldBytes = 8 << 20;
+
+// A process of which only the second thread is left, and that holds so much.
 uint32_t ForkWithoutFirstThread() {
+  static int ready[2];
+  CHECK_EQ(pipe(ready), 0);
   const pid_t child = fork();
-  if (child != 0) return static_cast<uint32_t>(child);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  pthread_t thread;
-  const auto hold = [](void*) -> void* {
-    constexpr size_t kBytes = 8 << 20;
-    void* held =
-        mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    for (;;) CHECK(held != MAP_FAILED && pause() == -1);
-  };
-  CHECK_EQ(pthread_create(&thread, nullptr, hold, nullptr), 0);
-  pthread_exit(nullptr);
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const auto hold = [](void*) -> void* {
+      constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+      CHECK(mmap(nullptr, kHeldBytes, PROT_READ | PROT_WRITE, kFlags, -1, 0) != MAP_FAILED);
+      CHECK_EQ(write(ready[1], "", 1), 1);
+      for (;;) pause();
+    };
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, nullptr, hold, nullptr), 0);
+    pthread_exit(nullptr);
+  }
+  char byte;
+  CHECK_EQ(read(ready[0], &byte, 1), 1);
+  for (const int fd : ready) close(fd);
+  // Both threads have done their part when the first one's state is that of a zombie, and soon after.
+  char path[32];
+  snprintf(path, sizeof(path), "/proc/%d/stat", child);
+  for (char state = ' '; state != 'Z'; usleep(20'000)) {
+    FILE* stat = fopen(path, "r");
+    CHECK(stat != nullptr && fscanf(stat, "%*d %*s %c", &state) == 1);
+    fclose(stat);
+  }
+  return static_cast<uint32_t>(child);
 }
 
 void FindsTheMemoryOfOtherThreads() {
   const uint32_t pid = ForkWithoutFirstThread();
-  const double held_pages = static_cast<double>((8 << 20) / getpagesize());
   for (const uint32_t max_open_files : {0u, 30u}) {
     ProcScanner scanner;
     CHECK(scanner.Open("/proc", max_open_files));
-    // Until its first thread has ended, and the second one has what it wants.
-    for (int look = 0, right = 0; right < 3; look++) {
-      CHECK(look < 1000);
+    for (int scan = 0; scan < 3; scan++) {
       ProcessRows rows;
       CHECK_EQ(scanner.Scan(&pid, 1, kWantRollup | kWantOom, kNever, &rows), 0);
       CHECK_EQ(rows.count, 1u);
       const ProcessRow& row = rows.rows[0];
       CHECK_EQ(row.pid, pid);
-      char stat[64] = "";
-      snprintf(stat, sizeof(stat), "/proc/%u/stat", pid);
-      FILE* file = fopen(stat, "r");
-      char state = ' ';
-      CHECK_EQ(fscanf(file, "%*d %*s %c", &state), 1);
-      fclose(file);
-      if (state != 'Z' || row.resident_pages < held_pages) {
-        usleep(5'000);
-        continue;
-      }
-      right++;
       CHECK(row.state != 'Z');
       CHECK_EQ(row.rollup_kib * 1024, row.resident_pages * getpagesize());
-      CHECK(row.anon_kib >= 8192);
+      CHECK(row.anon_kib * 1024 >= kHeldBytes);
     }
   }
   End(pid);
