@@ -199,17 +199,26 @@ const meminfo = {
   },
 };
 
+const FIELDS = Array.from({ length: 49 }, (_, i) => 1000 + i).join(' ');
+const MEMORY = [
+  ['statm', '1012 456 152 5 0 456 0\n'],
+  [
+    'status',
+    'Name:\ttask\nVmPTE:\t      68 kB\nRssAnon:\t    1480 kB\nRssFile:\t    2928 kB\nRssShmem:\t       0 kB\nVmSwap:\t       0 kB\n',
+  ],
+  ['smaps_rollup', '55d0-7ffe ---p 00000000 00:00 0    [rollup]\nRss:                4608 kB\nPss:     10 kB\n'],
+];
+const inFolder = (folder, files) => files.map(([file, content]) => [`${folder}/${file}`, content]);
+/** Its first thread has ended: the others' files count. */
+const FIRST_ENDED = ['7/stat', `7 (a (strange) name) Z ${FIELDS}\n`];
+
 let task;
 const makeTask = () => {
-  const fields = Array.from({ length: 49 }, (_, i) => 1000 + i).join(' ');
   task ??= new Tree('proc', [
-    ['7/stat', `7 (a (strange) name) S ${fields}\n`],
-    ['7/statm', '1012 456 152 5 0 456 0\n'],
-    [
-      '7/status',
-      'Name:\ttask\nVmPTE:\t      68 kB\nRssAnon:\t    1480 kB\nRssFile:\t    2928 kB\nRssShmem:\t       0 kB\nVmSwap:\t       0 kB\n',
-    ],
-    ['7/smaps_rollup', '55d0-7ffe ---p 00000000 00:00 0    [rollup]\nRss:                4608 kB\nPss:     10 kB\n'],
+    ['7/stat', `7 (a (strange) name) S ${FIELDS}\n`],
+    ...inFolder('7', MEMORY),
+    ['7/task/8/stat', `8 (another) S ${FIELDS}\n`],
+    ...inFolder('7/task/8', MEMORY),
     ['7/oom_score_adj', '-17\n'],
     ['7/oom_score', '666\n'],
   ]);
@@ -220,7 +229,9 @@ const readers = {
   name: 'readers',
   share: 30,
   corpus: 'json',
-  generate: (random) => ({ changes: changesTo(random, makeTask()) }),
+  generate: (random) => ({
+    changes: [...(random(4) === 0 ? [FIRST_ENDED] : []), ...changesTo(random, makeTask())],
+  }),
   check({ changes }, outcomes) {
     makeTask().with(changes, (path) => {
       const read = (reader) => attempt(outcomes, 'readOne', () => reader.readOne(path, 7, EVERYTHING));
@@ -232,7 +243,7 @@ const readers = {
       if (found?.name.length > 60 && both) both.name = found.name;
       // Either may be the stricter one about what no kernel writes; what both read is the same.
       if (found && both && (found.rollupKiB === null) !== (both.rollupKiB === null)) both.rollupKiB = found.rollupKiB;
-      if (Boolean(found) !== Boolean(both)) note(outcomes, 'one refused');
+      if (Boolean(found) !== Boolean(both) || found?.state !== both?.state) note(outcomes, 'one refused');
       else if (JSON.stringify(both) !== JSON.stringify(found)) {
         throw new Finding(`TypeScript reads ${JSON.stringify(found)}, the addon ${JSON.stringify(both)}`);
       }
