@@ -48,7 +48,7 @@ function requirePids(pids: unknown): number[] | undefined {
 
 /**
  * Reads processes again and again, for a monitor. The files of processes seen before stay open, which makes reading them
- * two to five times cheaper and binds them to their process: a pid that got a new owner is never mistaken for the old one.
+ * two to seven times cheaper and binds them to their process: a pid that got a new owner is never mistaken for the old one.
  *
  * With the addon, statm and schedstat show which processes of one thread have neither run nor been given or lost memory since
  * the last scan: the other files of those would say the same again, and are read only every 16 to 32 scans.
