@@ -22,7 +22,7 @@ import { parseArgs } from 'node:util';
 import { headersFolder } from './build-addon.mjs';
 import { newest } from './newest.mjs';
 import { fetchMusl, hasMusl } from './prebuild/musl.mjs';
-import { buildEnvironment, NODE_TARGET, neededTools, targets } from './prebuild/targets.mjs';
+import { buildEnvironment, NODE_TARGET, neededTools, targets, versionMark } from './prebuild/targets.mjs';
 import { isAvailable, repository, run } from './run.mjs';
 
 const say = (line) => process.stderr.write(`${line}\n`);
@@ -42,7 +42,7 @@ async function lacking(target) {
 function isFresh({ file }) {
   const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
   if (newest(file) <= newest('native', 'binding.gyp', 'scripts/prebuild')) return false;
-  return readFileSync(join(repository, file)).includes(`\0${version}\0`);
+  return readFileSync(join(repository, file)).includes(versionMark(version));
 }
 
 /**

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { manifestProblems, packedFiles } from './manifest.mjs';
 import { newest } from './newest.mjs';
 import { readSymbols, symbolProblems } from './prebuild/elf-symbols.mjs';
-import { targets } from './prebuild/targets.mjs';
+import { targets, versionMark } from './prebuild/targets.mjs';
 import { repository, run } from './run.mjs';
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
@@ -57,7 +57,7 @@ async function prebuildProblems() {
     if (typeof library === 'string') return [`${name}: ${library}`];
     const problems = symbolProblems(readSymbols(path));
     if (library.arch !== arch) problems.push(`is for ${library.arch}`);
-    if (!readFileSync(path).includes(`\0${version}\0`)) problems.push(`is not of version ${version}`);
+    if (!readFileSync(path).includes(versionMark(version))) problems.push(`is not of version ${version}`);
     if (newest(file) <= newest('native', 'binding.gyp')) problems.push('is older than its sources');
     return problems.map((problem) => `${name}: ${problem}`);
   });

@@ -55,9 +55,14 @@ bool OpenCounter(Napi::Env env, Napi::Value words, Napi::Value descriptor, Count
   return true;
 }
 
+// In the file it can be found by its first words: scripts/prebuild/targets.mjs has the same.
+constexpr char kMark[] = "percpu.node ";
+constexpr char kMarkedVersion[] = "percpu.node " PERCPU_VERSION;
+
 Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   napi_value version;
-  if (napi_create_string_utf8(env, PERCPU_VERSION, NAPI_AUTO_LENGTH, &version) == napi_ok) {
+  const char* text = kMarkedVersion + sizeof(kMark) - 1;
+  if (napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &version) == napi_ok) {
     napi_set_named_property(env, exports, "version", version);
   }
   ExportCounter(env, exports);

@@ -10,6 +10,11 @@ const here = join(repository, 'scripts', 'prebuild');
 /** Node-API 8, which all of them have, is what counts; this names the headers that node-gyp is told it builds for. */
 export const NODE_TARGET = '20.20.2';
 
+/** What a binary of that version holds: native/binding/addon.cc has it. */
+export function versionMark(version) {
+  return `percpu.node ${version}\0`;
+}
+
 const machines = {
   x64: {
     prefix: '',
