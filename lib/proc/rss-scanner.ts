@@ -13,8 +13,8 @@ export interface RssScannerOptions {
   /** The processes to read, in this order; without them every process, by ascending pid. */
   pids?: Iterable<number>;
   /**
-   * Files that may stay open between scans, four per process, three without the addon: 0 … 2^20, default 8,192. Never more
-   * than half of what RLIMIT_NOFILE allows this process.
+   * Files that may stay open between scans, four per process, three without the addon or where statm is not precise: 0 … 2^20,
+   * default 8,192. Never more than half of what RLIMIT_NOFILE allows this process.
    */
   maxOpenFiles?: number;
 }

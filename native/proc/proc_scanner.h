@@ -37,7 +37,7 @@ class KeptTable {
     uint32_t seen_in_scan;
     uint32_t lent_in_scan;  // `last` has gone to a job
     KeptDescriptors descriptors;
-    LastReading* last;  // nullptr before the second reading, and where memory is out
+    LastReading* last;  // nullptr before it is of use, and where memory is out
   };
 
   // Descriptors that are open.

@@ -271,14 +271,13 @@ int ReadOtherThread(const Source& process, uint32_t want, ProcessRow* row, ReadF
     // Nobody else has got the pid meanwhile.
     StatText stat;
     if (int gone = ReadParsed(process, kStat, ParseStat, &stat, failure)) return gone;
-    const ProcessRow first = *row;
+    seen.pid = row->pid;
+    seen.start_ticks = row->start_ticks;
+    seen.oom_score_adj = row->oom_score_adj;
+    seen.oom_score = row->oom_score;
+    seen.name_bytes = row->name_bytes;
+    memcpy(seen.name, row->name, sizeof(seen.name));
     *row = seen;
-    row->pid = first.pid;
-    row->start_ticks = first.start_ticks;
-    row->oom_score_adj = first.oom_score_adj;
-    row->oom_score = first.oom_score;
-    row->name_bytes = first.name_bytes;
-    memcpy(row->name, first.name, sizeof(row->name));
     return 0;
   }
   return 0;
