@@ -46,11 +46,16 @@ function nameOf(read: () => unknown): string | undefined {
   }
 }
 
+/** @returns at most 40 characters of a text that a caller gave, quotes and control characters escaped as in JSON. */
+export function shorten(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text).slice(1, -1);
+}
+
 /** A short rendering of a rejected value: enough to recognise it, never a whole object graph. */
 export function describe(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
+      return `the string "${shorten(value)}"`;
     case 'bigint':
       return `the bigint ${value}n`;
     case 'number':

@@ -1,4 +1,4 @@
-import { invalidArgType, outOfRange } from './errors.js';
+import { type ErrorCode, invalidArgType, outOfRange, shorten } from './errors.js';
 
 /** Range limits of an integer argument; both ends inclusive. */
 interface IntegerRange {
@@ -29,14 +29,52 @@ export function requireSafeInteger(value: unknown, argument: string): number {
   return value;
 }
 
+/** Edits (insertions, deletions, replacements of one letter) that turn `a` into `b`: Levenshtein's distance, row by row. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** @returns the name that was probably meant: one that begins like `given` (or the other way round), or is a few edits away. */
+export function nearestName(given: string, names: readonly string[]): string | undefined {
+  const lower = given.toLowerCase();
+  if (lower.length < 2 || lower.length > 40) return undefined;
+  const startsAlike = (name: string) => name.toLowerCase().startsWith(lower) || lower.startsWith(name.toLowerCase());
+  const edits = (name: string) => (startsAlike(name) ? 0 : editDistance(lower, name.toLowerCase()));
+  const [best] = names.toSorted((a, b) => edits(a) - edits(b));
+  return best !== undefined && edits(best) <= Math.max(1, Math.floor(best.length / 3)) ? best : undefined;
+}
+
 /**
- * @returns `value`, when it is an object (an options bag), an empty one for `undefined`.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`.
+ * @param names every option there is.
+ * @returns `value`, when it is an object with no other names than these; an empty object for `undefined`.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` for what is no plain object of options (an array, a function, an `AbortSignal`
+ *   included), and for a name nobody knows, with the name that was probably meant.
  */
-export function requireOptions<T extends object>(value: T | undefined, argument = 'options'): Partial<T> {
+export function requireOptions<T extends object>(
+  value: T | undefined,
+  names: readonly (keyof T & string)[],
+  argument = 'options',
+): Partial<T> {
   if (value === undefined) return {};
-  if (typeof value !== 'object' || value === null) throw invalidArgType(argument, 'an object', value);
-  return value;
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof AbortSignal) {
+    throw invalidArgType(argument, 'an object with options', value);
+  }
+  const unknown = Object.keys(value).find((name) => !(names as readonly string[]).includes(name));
+  if (unknown === undefined) return value;
+  const near = nearestName(unknown, names);
+  const meant = near === undefined ? `known: ${names.join(', ')}` : `did you mean '${near}'?`;
+  throw Object.assign(new TypeError(`${argument} has no '${shorten(unknown)}'; ${meant}`), {
+    code: 'ERR_INVALID_ARG_TYPE' as ErrorCode,
+  });
 }
 
 /**

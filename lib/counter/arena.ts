@@ -215,7 +215,7 @@ function machineCpus(): number {
 }
 
 function construction(options: CounterArenaOptions | undefined, factory?: EngineFactory): Construction {
-  const { cpus, capacity, engine = 'auto' } = requireOptions(options);
+  const { cpus, capacity, engine = 'auto' } = requireOptions(options, ['cpus', 'capacity', 'engine']);
   const requested = requireOneOf(engine, 'options.engine', ['auto', 'wasm', 'ts']);
   if (cpus !== undefined) requireInteger(cpus, 'options.cpus', { min: 1, max: MAX_CPUS });
   if (capacity !== undefined) requireInteger(capacity, 'options.capacity', { min: 1, max: MAX_ARENA_BYTES });

@@ -385,7 +385,11 @@ function requireSafeSum(sum: number, method: string, twin: string): number {
 }
 
 function claimSlots(count: number, options: CounterTreeOptions | undefined): Slot[] {
-  const { batchSize = DEFAULT_BATCH_SIZE, initial = 0, arena = CounterArena.default } = requireOptions(options);
+  const {
+    batchSize = DEFAULT_BATCH_SIZE,
+    initial = 0,
+    arena = CounterArena.default,
+  } = requireOptions(options, ['batchSize', 'initial', 'arena']);
   if (typeof batchSize !== 'number') throw invalidArgType('options.batchSize', 'a number', batchSize);
   const isPowerOfTwo = Number.isInteger(batchSize) && (batchSize & (batchSize - 1)) === 0;
   if (!(isPowerOfTwo && batchSize >= 2 && batchSize <= MAX_BATCH_SIZE)) {

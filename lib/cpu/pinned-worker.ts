@@ -10,6 +10,27 @@ export interface PinnedWorkerOptions extends WorkerOptions {
   cpu: number | number[];
 }
 
+/** What `Worker` itself takes in Node 20 to 26, and in Bun and Deno besides. */
+const WORKER_OPTIONS = [
+  'argv',
+  'deno',
+  'env',
+  'eval',
+  'execArgv',
+  'name',
+  'preload',
+  'ref',
+  'resourceLimits',
+  'smol',
+  'stderr',
+  'stdin',
+  'stdout',
+  'trackUnmanagedFds',
+  'transferList',
+  'type',
+  'workerData',
+] as (keyof PinnedWorkerOptions)[];
+
 let poolExists = false;
 
 /**
@@ -33,7 +54,7 @@ export class PinnedWorker extends Worker {
    * @throws as `setAffinity`, and as `Worker`; no worker is made then.
    */
   constructor(file: string | URL, options: PinnedWorkerOptions) {
-    const { cpu, ...workerOptions } = requireOptions(options) as PinnedWorkerOptions;
+    const { cpu, ...workerOptions } = requireOptions(options, [...WORKER_OPTIONS, 'cpu']) as PinnedWorkerOptions;
     const cpus = requireCpus(cpu, 'options.cpu');
     requireNative('PinnedWorker');
     const before = getAffinity();

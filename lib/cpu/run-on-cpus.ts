@@ -49,7 +49,14 @@ const MAX_THREADS = 65_536;
  *   `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
  */
 export async function runOnCpus(options: RunOnCpusOptions): Promise<CpuRun[]> {
-  const { counter, delta = 1, iterations, cpus, threadsPerCpu = 1, signal } = requireOptions(options);
+  const {
+    counter,
+    delta = 1,
+    iterations,
+    cpus,
+    threadsPerCpu = 1,
+    signal,
+  } = requireOptions(options, ['counter', 'delta', 'iterations', 'cpus', 'threadsPerCpu', 'signal']);
   if (!(counter instanceof CounterTree)) throw invalidArgType('options.counter', 'a CounterTree', counter);
   requireSafeInteger(delta, 'options.delta');
   requireInteger(iterations, 'options.iterations', { min: 1, max: Number.MAX_SAFE_INTEGER });

@@ -226,7 +226,7 @@ function locate(root: string): { sys: string; statusFile: string } {
  *   and `EINVAL` when a file does not hold a CPU list.
  */
 export function topology(options?: { root?: string }): Topology {
-  const { root } = requireOptions(options);
+  const { root } = requireOptions(options, ['root']);
   if (root !== undefined) {
     if (typeof root !== 'string') throw invalidArgType('options.root', 'a string', root);
     const { sys, statusFile } = locate(root);

@@ -68,7 +68,11 @@ export class Mm implements OomMemory {
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; PercpuError `ERR_ARENA_FULL`.
    */
   constructor(options?: MmOptions) {
-    const { arena = CounterArena.default, name = '', pageTableBytes = 0 } = requireOptions(options);
+    const {
+      arena = CounterArena.default,
+      name = '',
+      pageTableBytes = 0,
+    } = requireOptions(options, ['arena', 'name', 'pageTableBytes']);
     if (typeof name !== 'string') throw invalidArgType('options.name', 'a string', name);
     requireInteger(pageTableBytes, 'options.pageTableBytes', { min: 0, max: Number.MAX_SAFE_INTEGER });
     const [file, anon, swap, shmem] = CounterTree.createMany(MM_COUNTERS.length, { arena });

@@ -121,7 +121,11 @@ export function selectVictim(tasks: Iterable<OomTask>, options: SelectVictimOpti
 }
 
 function readOptions(options: SelectVictimOptions): { totalPages: number; strategy: OomStrategy; limit: number } {
-  const { totalPages, strategy = 'exact', maxPreciseSums } = requireOptions(options);
+  const {
+    totalPages,
+    strategy = 'exact',
+    maxPreciseSums,
+  } = requireOptions(options, ['totalPages', 'strategy', 'maxPreciseSums']);
   requireOneOf(strategy, 'strategy', strategyNames);
   if (maxPreciseSums !== undefined) {
     requireInteger(maxPreciseSums, 'maxPreciseSums', { min: 0, max: Number.MAX_SAFE_INTEGER });

@@ -123,7 +123,7 @@ function rank(tasks: Task[], oomScores: Map<number, number>, adjUnit: number): R
  *   `ERR_UNSUPPORTED_PLATFORM` away from Linux.
  */
 export async function predictVictim(options?: PredictVictimOptions): Promise<VictimPrediction> {
-  const { cgroup, root, ...patterns } = requireOptions(options);
+  const { cgroup, root, ...patterns } = requireOptions(options, ['cgroup', 'root', 'prefer', 'avoid']);
   if (cgroup !== undefined && typeof cgroup !== 'string') throw invalidArgType('options.cgroup', 'a string', cgroup);
   const prefer = requirePattern(patterns.prefer, 'options.prefer');
   const avoid = requirePattern(patterns.avoid, 'options.avoid');

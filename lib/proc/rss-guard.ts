@@ -64,7 +64,12 @@ export class RssGuard extends EventEmitter<RssGuardEvents> {
    */
   constructor(options: RssGuardOptions, tree?: ProcTree) {
     super();
-    const { limit, pid, intervalMs, releaseBelow } = requireOptions<RssGuardOptions>(options);
+    const { limit, pid, intervalMs, releaseBelow } = requireOptions<RssGuardOptions>(options, [
+      'limit',
+      'pid',
+      'intervalMs',
+      'releaseBelow',
+    ]);
     this.#limit = requireInteger(limit, 'options.limit', { min: 1, max: Number.MAX_SAFE_INTEGER });
     this.#pid = pid === undefined ? process.pid : requirePid(pid, 'options.pid');
     this.#intervalMs = requireInteger(intervalMs ?? DEFAULT_INTERVAL_MS, 'options.intervalMs', {

@@ -68,7 +68,7 @@ export class RssScanner {
    *   is none; `ERR_UNSUPPORTED_PLATFORM` away from Linux without `root`.
    */
   constructor(options?: RssScannerOptions) {
-    const { root, pids, maxOpenFiles = DEFAULT_OPEN_FILES } = requireOptions(options);
+    const { root, pids, maxOpenFiles = DEFAULT_OPEN_FILES } = requireOptions(options, ['root', 'pids', 'maxOpenFiles']);
     this.#pids = requirePids(pids);
     requireInteger(maxOpenFiles, 'options.maxOpenFiles', { min: 0, max: MOST_OPEN_FILES });
     this.#tree = openTree(root);
@@ -170,7 +170,7 @@ export async function scanRss(options?: {
   pids?: number[];
   signal?: AbortSignal;
 }): Promise<RssReading[]> {
-  const { root, pids, signal } = requireOptions(options);
+  const { root, pids, signal } = requireOptions(options, ['root', 'pids', 'signal']);
   const request = { pids: requirePids(pids), signal: requireSignal(signal) };
   const tree = openTree(root);
   const rows = await scanTree(tree, { ...request, want: wantedFor(tree) });

@@ -96,7 +96,7 @@ export function toReading(files: ProcessFiles, tree: ProcTree): RssReading {
  */
 export function readRss(pid: number | 'self' = 'self', options?: { root?: string }): RssReading {
   const which = pid === 'self' ? pid : requirePid(pid);
-  const tree = openTree(requireOptions(options).root);
+  const tree = openTree(requireOptions(options, ['root']).root);
   return toReading(tree.reader.readOne(tree.root, which, wantedFor(tree)), tree);
 }
 

@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { percpu } from './support/built.js';
+
+const {
+  CounterArena,
+  CounterTree,
+  Mm,
+  PinnedWorker,
+  predictVictim,
+  RssGuard,
+  RssScanner,
+  readRss,
+  runOnCpus,
+  scanRss,
+  selectVictim,
+  topology,
+} = percpu;
+
+/** Every entry point that takes options, with a name that is almost one of them. */
+const MISSPELT: [what: string, call: () => unknown, given: string, meant: string][] = [
+  ['CounterArena', () => new CounterArena({ cpu: 2 } as never), 'cpu', 'cpus'],
+  ['CounterTree', () => new CounterTree({ batch: 2 } as never), 'batch', 'batchSize'],
+  ['CounterTree.createMany', () => CounterTree.createMany(2, { Initial: 2 } as never), 'Initial', 'initial'],
+  ['Mm', () => new Mm({ pageTablebytes: 1 } as never), 'pageTablebytes', 'pageTableBytes'],
+  ['PinnedWorker', () => new PinnedWorker('x', { cpus: 0 } as never), 'cpus', 'cpu'],
+  ['PinnedWorker', () => new PinnedWorker('x', { cpu: 0, workerdata: 0 } as never), 'workerdata', 'workerData'],
+  ['RssGuard', () => new RssGuard({ limit: 1, interval: 5 } as never), 'interval', 'intervalMs'],
+  ['RssScanner', () => new RssScanner({ pid: [1] } as never), 'pid', 'pids'],
+  ['readRss', () => readRss('self', { rot: '/' } as never), 'rot', 'root'],
+  ['selectVictim', () => selectVictim([], { totalPages: 1, stategy: 'exact' } as never), 'stategy', 'strategy'],
+  ['topology', () => topology({ roots: '/' } as never), 'roots', 'root'],
+  ['runOnCpus', () => runOnCpus({ iteration: 1 } as never), 'iteration', 'iterations'],
+  ['scanRss', () => scanRss({ signals: 1 } as never), 'signals', 'signal'],
+  ['predictVictim', () => predictVictim({ cgroups: '/' } as never), 'cgroups', 'cgroup'],
+];
+
+async function thrownBy(call: () => unknown): Promise<unknown> {
+  try {
+    await call();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+describe('options', () => {
+  test.each(MISSPELT)('%s refuses a name nobody knows, and says which is near', async (_what, call, given, meant) => {
+    const error = await thrownBy(call);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({
+      code: 'ERR_INVALID_ARG_TYPE',
+      message: expect.stringContaining(`no '${given}'; did you mean '${meant}'?`),
+    });
+  });
+
+  test('a name that resembles none lists those there are', () => {
+    expect(() => new CounterArena({ flavour: 1 } as never)).toThrow("no 'flavour'; known: cpus, capacity, engine");
+  });
+
+  test.each([
+    ['an array', [1]],
+    ['a function', () => 1],
+    ['an AbortSignal', new AbortController().signal],
+    ['null', null],
+  ])('%s is none', async (_what, value) => {
+    for (const call of [() => scanRss(value as never), () => new CounterTree(value as never)]) {
+      expect(await thrownBy(call)).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+    }
+  });
+});
