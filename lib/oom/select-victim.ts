@@ -11,7 +11,8 @@ import { type Strategy, strategies } from './strategies.js';
 /**
  * How a victim is found:
  * - `'exact'`: always the victim and the badness of `'precise'`, with as few precise sums as that takes;
- * - `'kernel'`: the two passes of the kernel series, right as long as `maxPreciseSums` suffices;
+ * - `'kernel'`: the two passes of the kernel series up to its version 16 (version 17 dropped them), right as long as
+ *   `maxPreciseSums` suffices;
  * - `'precise'`: a precise sum for every eligible task;
  * - `'approximate'`: no precise sum at all.
  */

@@ -15,7 +15,8 @@ import { FallingMaximum } from './falling-maximum.js';
  *                              ^
  *                    the highest minimum: whoever ends below it cannot win
  *
- * `kernel` then sums B, D and E; `exact` sums E, and stops there if the sum is above the maxima of D and B.
+ * `kernel` then goes through B, D and E in this order and sums each that can still reach the highest figure known;
+ * `exact` sums E first, and stops there if the sum is above the maxima of D and B.
  *
  * @returns the index of the victim; -1 when there are no candidates.
  */
@@ -32,13 +33,21 @@ function approximate(candidates: Candidates): number {
   return lastHighest(candidates.approximate);
 }
 
-/** Sums the survivors in scan order; those beyond `limit` count as their lowest possible badness. */
+/**
+ * The second pass of the kernel series, versions 10 to 16. The bar begins at the highest minimum and rises with each sum
+ * above it; a candidate whose maximum is below the bar is not summed. Those beyond `limit` count as their lowest possible
+ * badness. The choice of the first pass stands where no candidate reaches the bar, which takes sums outside their bounds.
+ */
 function kernel(candidates: Candidates, limit: number): number {
-  const { lower } = candidates;
-  let best = -1;
-  for (const i of survivors(candidates)) {
+  const { lower, upper } = candidates;
+  let best = lastHighest(lower);
+  let bar = candidates.highestMinimum;
+  for (let i = 0; i < upper.length; i++) {
+    if (upper[i]! < bar) continue;
     candidates.sumIfOpen(i, limit);
-    if (best === -1 || lower[i]! >= lower[best]!) best = i;
+    if (lower[i]! < bar) continue;
+    best = i;
+    bar = lower[i]!;
   }
   return best;
 }

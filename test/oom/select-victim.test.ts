@@ -205,6 +205,30 @@ describe('which tasks are summed', () => {
   });
 });
 
+describe("the kernel's bar", () => {
+  it('rises with each higher sum, which spares the sums of those below it', () => {
+    // The highest minimum is 30, which all maxima reach; the first sum lifts the bar to 70.
+    const tasks = [between(2, 20, 70, 90), between(3, 30, 35, 60), between(4, 10, 40, 69), between(5, 0, 66, 70)];
+    expect(select(tasks, { strategy: 'kernel' })).toMatchObject({
+      victim: tasks[0],
+      badness: 70,
+      preciseSums: 2,
+      certain: true,
+    });
+    expect(tasks.map(({ mm }) => (mm as FakeMemory).sums)).toEqual([1, 0, 0, 1]);
+  });
+
+  it('rises beyond the limit as well, by minima', () => {
+    const tasks = [between(2, 20, 70, 90), between(3, 75, 80, 95), between(4, 40, 85, 99), between(5, 76, 77, 98)];
+    expect(select(tasks, { strategy: 'kernel', maxPreciseSums: 1 })).toMatchObject({
+      victim: tasks[3],
+      badness: 76,
+      preciseSums: 1,
+      certain: false,
+    });
+  });
+});
+
 describe('maxPreciseSums', () => {
   // Everybody within everybody's bounds, the true badness rising with the pid; the minima fall.
   const alike = (count: number) => Array.from({ length: count }, (_, i) => between(i + 2, 100 - i, 200 + i, 400));
@@ -269,7 +293,14 @@ describe('certain', () => {
     expect(select([between(2, 0, 5, 900)], { strategy: 'approximate' }).certain).toBe(true);
   });
 
-  it.each(['exact', 'kernel', 'precise'] as const)('%s: not when a sum lies outside its bounds', (strategy) => {
+  it('kernel: not when a sum lies outside its bounds; the first pass decides where no sum reaches the bar', () => {
+    const above = [between(2, 10, 20, 40), fakeTask(3, { rss: 90, rssBelow: 50, rssAbove: -20 })];
+    expect(select(above, { strategy: 'kernel' })).toMatchObject({ victim: above[1], badness: 90, certain: false });
+    const below = [between(2, 10, 20, 40), fakeTask(3, { rss: 5, rssBelow: -25, rssAbove: 50 })];
+    expect(select(below, { strategy: 'kernel' })).toMatchObject({ victim: below[1], badness: 5, certain: false });
+  });
+
+  it.each(['exact', 'precise'] as const)('%s: not when a sum lies outside its bounds', (strategy) => {
     const above = [between(2, 10, 20, 40), fakeTask(3, { rss: 90, rssBelow: 50, rssAbove: -20 })];
     expect(select(above, { strategy })).toMatchObject({ victim: above[1], badness: 90, certain: false });
     const below = [between(2, 10, 20, 40), fakeTask(3, { rss: 5, rssBelow: -25, rssAbove: 50 })];
