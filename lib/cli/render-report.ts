@@ -84,7 +84,15 @@ const MODELS = {
   unknown: 'unknown',
 };
 
-function accountingSection({ accounting }: DoctorReport, width: number, colors: Colors): string[] {
+/** Which of the two schemes of current and proposed kernels would be the tighter one here. */
+function schemesText({ flatBytes, treeBytes }: NonNullable<DoctorReport['schemes']>): string {
+  const flat = `flat counters miss up to ${formatBytes(flatBytes)} of an RSS`;
+  if (flatBytes === treeBytes) return `${flat}, counter trees as much: neither is tighter on this machine`;
+  const tighter = treeBytes < flatBytes ? 'counter trees are' : 'flat counters are';
+  return `${flat}, counter trees ${formatBytes(treeBytes)}: ${tighter} tighter on this machine`;
+}
+
+function accountingSection({ accounting, schemes }: DoctorReport, width: number, colors: Colors): string[] {
   if (!accounting) return [];
   const { model, statmPrecise, batch, worstCaseBytes, note } = accounting;
   const each = model === 'per-thread' ? 'thread' : 'CPU and counter';
@@ -98,6 +106,7 @@ function accountingSection({ accounting }: DoctorReport, width: number, colors: 
           label: 'Worst case',
           text: `an approximate RSS is off by up to ${formatBytes(worstCaseBytes)}${model === 'per-thread' ? ' per thread' : ''}`,
         },
+        ...(schemes ? [{ label: 'Compared', text: schemesText(schemes) }] : []),
         { label: 'stat', text: batch === 1 ? 'precise' : 'approximate' },
         { label: 'statm, status', text: statmPrecise ? 'precise' : 'approximate: only smaps_rollup is precise' },
         ...(note ? [{ label: 'Not known', text: printable(note) }] : []),

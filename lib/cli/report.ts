@@ -6,7 +6,8 @@ import { type Topology, topology } from '../cpu/topology.js';
 import { PercpuError } from '../errors.js';
 import { native } from '../native.js';
 import { pageBytes } from '../page-bytes.js';
-import { type RssAccounting, rssAccounting } from '../proc/accounting.js';
+import { machineCpus, type RssAccounting, rssAccounting } from '../proc/accounting.js';
+import { RSS_COUNTERS, worstCases } from '../proc/accounting-model.js';
 import type { RssReading } from '../proc/rss.js';
 import { scanRss } from '../proc/rss-scanner.js';
 import { type RunReport, runCounter } from './counter-run.js';
@@ -49,6 +50,11 @@ export interface DoctorReport {
   };
   /** How this kernel counts RSS, by a probe. Null off Linux. */
   accounting: RssAccounting | null;
+  /**
+   * The worst error of an approximate RSS on this machine, file, anon and shmem together: with the flat counters of Linux 6.2
+   * and later, and with counter trees. Null off Linux.
+   */
+  schemes: { flatBytes: number; treeBytes: number } | null;
   /** What in this process and in the current project reads the memory of processes. */
   monitors: Monitor[];
   /** Null without `--run`. */
@@ -102,10 +108,17 @@ export async function gatherReport({ run, onStep = () => {} }: GatherOptions): P
     engine: describeEngine(),
     machine,
     accounting,
+    schemes: accounting && compareSchemes(),
     monitors: findMonitors(process.cwd(), accounting?.statmPrecise ?? false),
     run: runReport,
     processes: await compareProcesses(),
   };
+}
+
+function compareSchemes(): DoctorReport['schemes'] {
+  const { flat, tree } = worstCases(machineCpus());
+  const bytes = (pages: number) => RSS_COUNTERS * pages * pageBytes();
+  return { flatBytes: bytes(flat), treeBytes: bytes(tree) };
 }
 
 function describeEngine(): DoctorReport['engine'] {

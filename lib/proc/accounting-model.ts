@@ -1,4 +1,4 @@
-import { kernelAccuracy, treeShape } from '../counter/tree-shape.js';
+import { kernelAccuracy, tightSlack, treeShape } from '../counter/tree-shape.js';
 
 /** How a kernel counts resident pages, and so how wrong a fast read of them can be. */
 export type AccountingModel = 'per-thread' | 'flat-percpu' | 'hierarchical' | 'unknown';
@@ -68,4 +68,17 @@ export function errorRange({ model, batch }: Accounting, { online, possible }: C
   const faults = model === 'flat-percpu' ? 0 : THREAD_FAULTS * threads;
   const flat = model === 'per-thread' ? 0 : RSS_COUNTERS * batch * online;
   return { under: Math.max(flat, PAGES_PER_FAULT * faults), over: Math.max(flat, faults) };
+}
+
+/** The worst error that a fast read of one counter can really show, in pages, under either of two schemes. */
+export interface WorstCases {
+  /** The flat counter of Linux 6.2: each online CPU keeps one page less than a batch. */
+  flat: number;
+  /** The counter tree with batches of 32: every leaf and item keeps as much as it can. */
+  tree: number;
+}
+
+/** @returns the worst cases of both schemes on a machine. Up to 48 CPUs the tree is never tighter; above it is, but for 65 and 66 CPUs. */
+export function worstCases({ online, possible }: CpuCounts): WorstCases {
+  return { flat: online * (flatBatch(online) - 1), tree: tightSlack(treeShape(possible), TREE_BATCH) };
 }

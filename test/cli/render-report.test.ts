@@ -51,6 +51,18 @@ describe('plain text', () => {
   });
 });
 
+describe('schemes', () => {
+  it.each([
+    [1, 2, /flat counters miss up to 1 MiB of an RSS, counter trees 2 MiB: flat counters are tighter/],
+    [2, 1, /counter trees 1 MiB: counter trees are tighter on this machine/],
+    [2, 2, /flat counters miss up to 2 MiB of an RSS, counter trees as much: neither is tighter/],
+  ])('of flat %d MiB and tree %d MiB names the tighter', (flat, tree, text) => {
+    const schemes = { flatBytes: flat * 2 ** 20, treeBytes: tree * 2 ** 20 };
+    const report = { ...sampleReport(), schemes };
+    expect(renderReport(report, { width: 100, color: false }).replace(/\s+/g, ' ')).toMatch(text);
+  });
+});
+
 describe('processes', () => {
   it('shows the first 20 and counts the rest', () => {
     const report = sampleReport({ processes: 25 });

@@ -96,6 +96,7 @@ export function sampleReport({ cpus = 2, processes = 3 }: SampleOptions = {}): D
       worstCaseBytes: 3 * Math.max(32, 2 * cpus) * cpus * 4096,
       note: 'something that a probe could not find out, in a rather long sentence',
     },
+    schemes: { flatBytes: 3 * cpus * (Math.max(32, 2 * cpus) - 1) * 4096, treeBytes: 3 * 87 * 2 ** 20 },
     monitors: [
       { name: 'process.memoryUsage()', version: 'v20.19.0', reads: '/proc/PID/stat', precise: false },
       { name: '@opentelemetry/host-metrics', version: '0.36.0', reads: '/proc/PID/stat', precise: false },
