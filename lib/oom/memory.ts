@@ -31,8 +31,8 @@ export interface OomTask {
   /** An integer, 0 or more. Pid 1 is init and never killed. */
   pid: number;
   name?: string;
-  /** `null` or missing, as in a task that has given its memory back while exiting: not eligible. */
-  mm: OomMemory;
+  /** `null` or missing: the task has given its memory back, as an exiting one does, and is not eligible. */
+  mm?: OomMemory | null;
   /** `/proc/PID/oom_score_adj`, -1000 to 1000, default 0. At -1000 the task is never killed for its size. */
   oomScoreAdj?: number;
   /** Has no user memory; never killed. */

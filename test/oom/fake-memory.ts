@@ -50,11 +50,13 @@ export class FakeMemory implements OomMemory {
   }
 }
 
+export type FakeTask = OomTask & { mm: FakeMemory };
+
 /** A task with a {@link FakeMemory} of these figures, or of this many resident pages known exactly. */
 export function fakeTask(
   pid: number,
   figures: Figures | number,
   flags: Omit<Partial<OomTask>, 'pid' | 'mm'> = {},
-): OomTask {
+): FakeTask {
   return { pid, mm: new FakeMemory(typeof figures === 'number' ? { rss: figures } : figures), ...flags };
 }

@@ -4,7 +4,7 @@ import { oomBadness } from '../../lib/oom/badness.js';
 import { FallingMaximum } from '../../lib/oom/falling-maximum.js';
 import type { OomTask } from '../../lib/oom/memory.js';
 import { selectVictim } from '../../lib/oom/select-victim.js';
-import { fakeTask } from '../oom/fake-memory.js';
+import { type FakeTask, fakeTask } from '../oom/fake-memory.js';
 
 const seeded = (numRuns: number) => ({ numRuns, ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}) });
 
@@ -29,7 +29,7 @@ const population = fc.record({
 
 type Population = typeof population extends fc.Arbitrary<infer T> ? T : never;
 
-function tasksOf({ count, largest, widest, exactPercent, oddPercent, shuffledPids, seed }: Population): OomTask[] {
+function tasksOf({ count, largest, widest, exactPercent, oddPercent, shuffledPids, seed }: Population): FakeTask[] {
   const random = randomIntegers(seed);
   return Array.from({ length: count }, (_, i) => {
     const width = random(100) < exactPercent ? 0 : widest;
@@ -73,7 +73,7 @@ function truth(tasks: OomTask[], totalPages: number) {
 }
 
 /** @returns what the two passes of the kernel series find and how many tasks they sum, from every task's true figures. */
-function twoPasses(tasks: OomTask[], totalPages: number, limit: number) {
+function twoPasses(tasks: FakeTask[], totalPages: number, limit: number) {
   const ranges = tasks.flatMap((task) => {
     const precise = oomBadness(task, totalPages);
     if (precise === null) return [];
