@@ -65,6 +65,24 @@ export function readRegularFile(path: string, most: number, links?: 'follow' | '
   }
 }
 
+/** More than any file of a proc tree or of sysfs that is read as a whole: /proc/stat of 4,096 CPUs has 2 MiB at most. */
+export const TREE_FILE_BYTES = 8 << 20;
+
+/**
+ * Reads a file of a proc tree, or of sysfs, that others may have made.
+ *
+ * @returns its bytes as characters (latin1); undefined where it is not there, or this user may not read it.
+ * @throws PercpuError `EBADMSG` for what is no regular file, or larger than any such file is.
+ */
+export function readTreeFile(path: string): string | undefined {
+  try {
+    return readRegularFile(path, TREE_FILE_BYTES).toString('latin1');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EBADMSG') throw error;
+    return undefined;
+  }
+}
+
 /** More than the package.json of any package has. */
 const MANIFEST_BYTES = 1 << 20;
 

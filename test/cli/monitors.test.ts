@@ -44,7 +44,10 @@ describe.skipIf(process.platform === 'win32')('a project that others have filled
     mkdirSync(folder, { recursive: true });
     return folder;
   };
-  const versions = () => findMonitors(hostile, true).slice(1).map(({ name, version }) => [name, version]);
+  const versions = () =>
+    findMonitors(hostile, true)
+      .slice(1)
+      .map(({ name, version }) => [name, version]);
 
   it('runs nothing of it, waits for nothing, and follows no link but a folder', async () => {
     mkdirSync(join(folderOf('pidusage'), 'package.json'));
@@ -65,7 +68,18 @@ describe.skipIf(process.platform === 'win32')('a project that others have filled
   });
 
   it('prints no version that could be anything else', () => {
-    const given = ['\u001b[2J', '1.0.0\n2', '1'.repeat(65), '', 7, {}, null, 'latest', '1.0.0-rc.1+build', '1'.repeat(64)];
+    const given = [
+      '\u001b[2J',
+      '1.0.0\n2',
+      '1'.repeat(65),
+      '',
+      7,
+      {},
+      null,
+      'latest',
+      '1.0.0-rc.1+build',
+      '1'.repeat(64),
+    ];
     const seen = given.map((version) => {
       writeFileSync(join(folderOf('pidusage'), 'package.json'), JSON.stringify({ version }));
       return Object.fromEntries(versions())['pidusage'];
