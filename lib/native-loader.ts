@@ -1,10 +1,12 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspectElf } from './elf.js';
 import type { NativeAddon } from './native.js';
+import { readManifest, readRegularFile } from './regular-file.js';
 import { VERSION } from './version.js';
+import { anyonesReason, strangersReason } from './writers.js';
 
 export type Libc = 'glibc' | 'musl';
 
@@ -25,6 +27,9 @@ export interface NativeStatus {
 
 /** Name in the package and in its own `exports`. */
 const MANIFEST = 'percpu/package.json';
+
+/** More than any build of the addon has, sanitizers and debugging information included. */
+const ADDON_BYTES = 256 << 20;
 
 /** The dynamic linker's path stands near the start of a program. */
 const PROGRAM_HEAD_BYTES = 4096;
@@ -65,10 +70,14 @@ export function firstLine(error: unknown): string {
   return String((error as Error | undefined)?.message ?? error).split('\n', 1)[0]!;
 }
 
-/** @returns the addon, or why not; undefined: no such file. */
-export function tryAddon(path: string): NativeAddon | string | undefined {
+/**
+ * @param danger says why the path must not be trusted, if so.
+ * @returns the addon, or why not; undefined: no such file.
+ */
+export function tryAddon(path: string, danger: (path: string) => string | undefined): NativeAddon | string | undefined {
   try {
-    const problem = unfit(readFileSync(path));
+    // In this order: nobody else can change what is read and loaded after the first answer.
+    const problem = danger(path) ?? unfit(readRegularFile(path, ADDON_BYTES, 'follow'));
     if (problem) return problem;
     // A require function of any place will do for an absolute path.
     const addon = createRequire(path)(path) as NativeAddon | undefined;
@@ -92,7 +101,10 @@ function packageFolders(moduleUrl: string | undefined): string[] {
   }
 }
 
-function tryFolders(folders: string[], attempts: LoadAttempt[]): NativeAddon | undefined {
+/** Beside a bundle there may be anything: a build that anyone could have put there, for instance, in /tmp. */
+const isPackage = (folder: string) => readManifest(join(folder, 'package.json'))?.name === 'percpu';
+
+function tryFolders(folders: string[], code: string, attempts: LoadAttempt[]): NativeAddon | undefined {
   const { platform, arch } = process;
   const libc = runtimeLibc();
   for (const folder of folders) {
@@ -100,8 +112,13 @@ function tryFolders(folders: string[], attempts: LoadAttempt[]): NativeAddon | u
       { source: 'build', path: join(folder, 'build', 'Release', 'percpu.node') },
       { source: 'prebuild', path: join(folder, 'prebuilds', `${platform}-${arch}`, `percpu.${libc}.node`) },
     ] as const;
+    if (!isPackage(folder)) {
+      const { source, path } = places[0];
+      attempts.push({ source, path, outcome: `'${folder}' is not the folder of the package percpu` });
+      continue;
+    }
     for (const { source, path } of places) {
-      const found = tryAddon(path);
+      const found = tryAddon(path, (file) => strangersReason(file, folder, code));
       const missing = source === 'build' ? 'not built' : `no prebuilt binary for ${platform}-${arch} (${libc})`;
       const outcome = found === undefined ? missing : typeof found === 'string' ? found : 'loaded';
       attempts.push({ source, path, outcome });
@@ -118,8 +135,9 @@ function whyNot(attempts: readonly LoadAttempt[]): string {
 }
 
 /**
- * Looks for the addon: where `setting` says and nowhere else; or a local build, then the prebuilt binary for this platform,
- * architecture and C library.
+ * Looks for the addon: where `setting` says and nowhere else; or in the package's folder a local build, then the prebuilt
+ * binary for this platform, architecture and C library. None is loaded that others may write: lib/writers.ts says whom that
+ * means.
  *
  * @param setting the environment's PERCPU_NATIVE: '0' for no addon, a path, or '1' or nothing for the usual places.
  * @param moduleUrl `import.meta.url` of a module one folder below the package's.
@@ -131,13 +149,13 @@ export function loadAddon(setting: string | undefined, moduleUrl: string | undef
   const attempts: LoadAttempt[] = [];
   if (setting && setting !== '1') {
     const path = resolve(setting);
-    const found = tryAddon(path);
+    const found = tryAddon(path, anyonesReason);
     const outcome = found === undefined ? 'no such file' : typeof found === 'string' ? found : 'loaded';
     attempts.push({ source: 'PERCPU_NATIVE', path, outcome });
     if (typeof found === 'object') return { addon: found, reason: `loaded from ${path}, by PERCPU_NATIVE`, attempts };
     return without(`PERCPU_NATIVE=${setting}: ${outcome}`, attempts);
   }
-  const addon = tryFolders(packageFolders(moduleUrl), attempts);
+  const addon = moduleUrl && tryFolders(packageFolders(moduleUrl), fileURLToPath(moduleUrl), attempts);
   if (addon) return { addon, reason: `loaded from ${attempts.at(-1)!.path}`, attempts };
   return without(whyNot(attempts), attempts);
 }

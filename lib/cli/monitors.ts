@@ -1,10 +1,14 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { readManifest } from '../regular-file.js';
 
 /** A monitor that people use from Node, and where it takes a process's memory from. */
 export interface Monitor {
   name: string;
-  /** Of the package that is installed in the current project; the runtime's own for `process.memoryUsage()`. */
+  /**
+   * Of the package that is installed in the current project, '?' for what does not look like one; the runtime's own for
+   * `process.memoryUsage()`.
+   */
   version: string;
   reads: string;
   /** Whether that is a precise figure on this kernel. */
@@ -26,15 +30,22 @@ const KNOWN: readonly [name: string, reads: string][] = [
   ['ps-list', 'ps (status)'],
 ];
 
-/** The version of a package that a file in `directory` would import; undefined where there is none. */
+/** What is printed of a version: nothing that could be more than one. */
+const VERSION = /^\d[\w.+-]{0,63}$/;
+
+/**
+ * The version of a package that a file in `directory` would import; undefined where there is none.
+ *
+ * The folders belong to the project and to everybody above it: nothing in them is loaded. A package's folder may be a link,
+ * as pnpm makes them; its package.json may not.
+ */
 function installedVersion(name: string, directory: string): string | undefined {
-  const requireFrom = createRequire(join(directory, 'package.json'));
-  for (const folder of requireFrom.resolve.paths(name) ?? []) {
-    try {
-      return String(requireFrom(join(folder, name, 'package.json')).version);
-    } catch {
-      // Not in this folder.
-    }
+  const folders = createRequire(join(directory, 'package.json')).resolve.paths(name) ?? [];
+  for (const folder of folders) {
+    const manifest = readManifest(join(folder, name, 'package.json'));
+    if (!manifest) continue;
+    const { version } = manifest;
+    return typeof version === 'string' && VERSION.test(version) ? version : '?';
   }
   return undefined;
 }

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus as osCpus } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { invalidArgType, systemError } from '../errors.js';
+import { invalidArgType, PercpuError, systemError } from '../errors.js';
+import { readRegularFile, TREE_FILE_BYTES } from '../regular-file.js';
 import { requireOptions } from '../validate.js';
 import { parseCpuList } from './cpu-list.js';
 
@@ -46,20 +47,6 @@ export interface Topology {
   cpus: TopologyCpu[];
 }
 
-/** The text of a file without white space around it; undefined when it cannot be read. */
-function readOptional(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return undefined;
-  }
-}
-
-function readId(path: string): number {
-  const text = readOptional(path);
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : -1;
-}
-
 function asCpuList(text: string, path: string): number[] {
   try {
     return parseCpuList(text, path);
@@ -68,20 +55,52 @@ function asCpuList(text: string, path: string): number[] {
   }
 }
 
-function readCpuList(path: string): number[] {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const { code = 'EIO', syscall = 'open', errno } = error as NodeJS.ErrnoException;
-    throw systemError(code, `cannot read '${path}'`, { syscall, path, ...(errno !== undefined && { errno }) });
-  }
-  return asCpuList(text, path);
-}
+/** Files of the kernel's own sysfs, or of a tree that others may have made. */
+class Files {
+  readonly #read: (path: string) => string;
 
-function readOptionalCpuList(path: string): number[] | undefined {
-  const text = readOptional(path);
-  return text === undefined ? undefined : asCpuList(text, path);
+  /** @param own they are the kernel's: regular files, all of them, and not looked at before they are read. */
+  constructor(own: boolean) {
+    this.#read = own
+      ? (path) => readFileSync(path, 'utf8')
+      : (path) => readRegularFile(path, TREE_FILE_BYTES).toString('utf8');
+  }
+
+  /**
+   * The text of a file without white space around it; undefined when it cannot be read.
+   *
+   * @throws PercpuError `EBADMSG` for what is no regular file.
+   */
+  text(path: string): string | undefined {
+    try {
+      return this.#read(path).trim();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EBADMSG') throw error;
+      return undefined;
+    }
+  }
+
+  id(path: string): number {
+    const text = this.text(path);
+    return text !== undefined && /^\d+$/.test(text) ? Number(text) : -1;
+  }
+
+  cpuList(path: string): number[] {
+    let text: string;
+    try {
+      text = this.#read(path);
+    } catch (error) {
+      if (error instanceof PercpuError) throw error;
+      const { code = 'EIO', syscall = 'open', errno } = error as NodeJS.ErrnoException;
+      throw systemError(code, `cannot read '${path}'`, { syscall, path, ...(errno !== undefined && { errno }) });
+    }
+    return asCpuList(text, path);
+  }
+
+  optionalCpuList(path: string): number[] | undefined {
+    const text = this.text(path);
+    return text === undefined ? undefined : asCpuList(text, path);
+  }
 }
 
 /** Numbers N of the entries `prefixN` of a directory, ascending; none when it cannot be read. */
@@ -99,47 +118,49 @@ function numberedEntries(directory: string, prefix: string): number[] {
 }
 
 /** `Cpus_allowed_list` may name CPUs that are possible but offline; sched_getaffinity() leaves those out, and so do we. */
-function allowedCpus(statusFile: string, online: number[]): number[] {
-  const list = /^Cpus_allowed_list:(.*)$/m.exec(readOptional(statusFile) ?? '')?.[1];
+function allowedCpus(files: Files, statusFile: string, online: number[]): number[] {
+  const list = /^Cpus_allowed_list:(.*)$/m.exec(files.text(statusFile) ?? '')?.[1];
   if (list === undefined) return [...online];
   const allowed = new Set(asCpuList(list, statusFile));
   return online.filter((cpu) => allowed.has(cpu));
 }
 
-function readNodes(nodeDir: string, online: number[]): TopologyNode[] {
-  const ids = readOptionalCpuList(join(nodeDir, 'online')) ?? numberedEntries(nodeDir, 'node');
+function readNodes(files: Files, nodeDir: string, online: number[]): TopologyNode[] {
+  const ids = files.optionalCpuList(join(nodeDir, 'online')) ?? numberedEntries(nodeDir, 'node');
   if (ids.length === 0) return [{ id: 0, cpus: [...online] }];
   const isOnline = new Set(online);
   return ids.map((id) => {
-    const cpus = readOptionalCpuList(join(nodeDir, `node${id}`, 'cpulist')) ?? [];
+    const cpus = files.optionalCpuList(join(nodeDir, `node${id}`, 'cpulist')) ?? [];
     return { id, cpus: cpus.filter((cpu) => isOnline.has(cpu)) };
   });
 }
 
 /** The CPUs that share the cache of the highest level, the given one among them; empty when the kernel tells of none. */
-function lastLevelCacheSharers(cacheDir: string): number[] {
+function lastLevelCacheSharers(files: Files, cacheDir: string): number[] {
   let highest = 0;
   let sharedCpuList = '';
   for (const index of numberedEntries(cacheDir, 'index')) {
     const cache = join(cacheDir, `index${index}`);
-    const level = readId(join(cache, 'level'));
-    if (level <= highest || !/^(Unified|Data)$/.test(readOptional(join(cache, 'type')) ?? '')) continue;
+    const level = files.id(join(cache, 'level'));
+    if (level <= highest || !/^(Unified|Data)$/.test(files.text(join(cache, 'type')) ?? '')) continue;
     highest = level;
     sharedCpuList = join(cache, 'shared_cpu_list');
   }
-  return sharedCpuList === '' ? [] : (readOptionalCpuList(sharedCpuList) ?? []);
+  return sharedCpuList === '' ? [] : (files.optionalCpuList(sharedCpuList) ?? []);
 }
 
 /**
  * `llc` by CPU number. One CPU's files speak for all that share its cache, which keeps large machines cheap. Some
  * kernels leave CPUs that went offline in `shared_cpu_list`.
  */
-function readLastLevelCaches(cpuDir: string, online: number[]): Map<number, number> {
+function readLastLevelCaches(files: Files, cpuDir: string, online: number[]): Map<number, number> {
   const llcOf = new Map<number, number>();
   const isOnline = new Set(online);
   for (const cpu of online) {
     if (llcOf.has(cpu)) continue;
-    const sharers = lastLevelCacheSharers(join(cpuDir, `cpu${cpu}`, 'cache')).filter((sharer) => isOnline.has(sharer));
+    const sharers = lastLevelCacheSharers(files, join(cpuDir, `cpu${cpu}`, 'cache')).filter((sharer) =>
+      isOnline.has(sharer),
+    );
     for (const sharer of sharers) {
       if (!llcOf.has(sharer)) llcOf.set(sharer, sharers[0]!);
     }
@@ -149,24 +170,25 @@ function readLastLevelCaches(cpuDir: string, online: number[]): Map<number, numb
 
 /** Reads a sysfs tree; `statusFile` is the /proc/…/status of the thread whose affinity counts. */
 function readTopology(sys: string, statusFile: string): Topology {
+  const files = new Files(sys === '/sys');
   const cpuDir = join(sys, 'devices/system/cpu');
-  const online = readCpuList(join(cpuDir, 'online'));
-  const possible = readOptionalCpuList(join(cpuDir, 'possible')) ??
-    readOptionalCpuList(join(cpuDir, 'present')) ?? [...online];
-  const nodes = readNodes(join(sys, 'devices/system/node'), online);
+  const online = files.cpuList(join(cpuDir, 'online'));
+  const possible = files.optionalCpuList(join(cpuDir, 'possible')) ??
+    files.optionalCpuList(join(cpuDir, 'present')) ?? [...online];
+  const nodes = readNodes(files, join(sys, 'devices/system/node'), online);
   const nodeOf = new Map(nodes.flatMap((node) => node.cpus.map((cpu) => [cpu, node.id])));
-  const llcOf = readLastLevelCaches(cpuDir, online);
+  const llcOf = readLastLevelCaches(files, cpuDir, online);
   const cpus = online.map((id) => {
     const topologyDir = join(cpuDir, `cpu${id}`, 'topology');
     return {
       id,
-      core: readId(join(topologyDir, 'core_id')),
-      package: readId(join(topologyDir, 'physical_package_id')),
+      core: files.id(join(topologyDir, 'core_id')),
+      package: files.id(join(topologyDir, 'physical_package_id')),
       node: nodeOf.get(id) ?? -1,
       llc: llcOf.get(id) ?? -1,
     };
   });
-  return { possible, online, allowed: allowedCpus(statusFile, online), nodes, cpus };
+  return { possible, online, allowed: allowedCpus(files, statusFile, online), nodes, cpus };
 }
 
 /** How many CPUs the runtime knows of; 1 where it may not tell. */
@@ -223,7 +245,7 @@ function locate(root: string): { sys: string; statusFile: string } {
  *   online CPUs are allowed.
  * @throws TypeError `ERR_INVALID_ARG_TYPE` when `options` or `root` has the wrong type. Only with `root`: PercpuError
  *   with the system's code (`ENOENT`, `EACCES`, …), `syscall` and `path` when the list of online CPUs cannot be read,
- *   and `EINVAL` when a file does not hold a CPU list.
+ *   `EBADMSG` when something else than a regular file is in a file's place, and `EINVAL` when a file does not hold a CPU list.
  */
 export function topology(options?: { root?: string }): Topology {
   const { root } = requireOptions(options, ['root']);

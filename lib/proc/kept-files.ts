@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { openRegularFile } from '../regular-file.js';
 import { FILES, type ProcessFile } from './process-files.js';
 
 /** More than any of the files holds, but for the tail of a status with thousands of CPUs, which nobody reads here. */
@@ -11,12 +12,26 @@ export const KEPT_FILES = 3;
 /** Reads one file of one process as text. */
 export type ReadFile = (file: ProcessFile) => string;
 
+/** Where one process's files are, or one thread's. */
+export interface ProcessDirectory {
+  path: string;
+  /**
+   * In the tree at /proc. Only the owner of this mount namespace can mount anything there, so that its files are regular ones.
+   * In any other tree a FIFO, a device or a link may stand in their place.
+   */
+  own: boolean;
+}
+
+function open({ path, own }: ProcessDirectory, file: ProcessFile): number {
+  return own ? openSync(`${path}/${file}`, 'r') : openRegularFile(`${path}/${file}`);
+}
+
 function readDescriptor(descriptor: number): string {
   return buffer.toString('utf8', 0, readSync(descriptor, buffer, 0, BUFFER_BYTES, 0));
 }
 
-function readPath(path: string): string {
-  const descriptor = openSync(path, 'r');
+function readNow(directory: ProcessDirectory, file: ProcessFile): string {
+  const descriptor = open(directory, file);
   try {
     return readDescriptor(descriptor);
   } finally {
@@ -30,10 +45,10 @@ function readPath(path: string): string {
  *
  * @throws what opening stat throws, or `use`.
  */
-export function withPaths<T>(directory: string, use: (read: ReadFile) => T): T {
-  const stat = openSync(`${directory}/stat`, 'r');
+export function withPaths<T>(directory: ProcessDirectory, use: (read: ReadFile) => T): T {
+  const stat = open(directory, 'stat');
   try {
-    return use((file) => (file === 'stat' ? readDescriptor(stat) : readPath(`${directory}/${file}`)));
+    return use((file) => (file === 'stat' ? readDescriptor(stat) : readNow(directory, file)));
   } finally {
     closeSync(stat);
   }
@@ -44,19 +59,19 @@ export class KeptFiles {
   readonly #descriptors: number[] = [];
 
   /** @throws what opening throws; nothing stays open then. */
-  constructor(directory: string) {
+  constructor(directory: ProcessDirectory) {
     try {
-      for (const file of FILES.slice(0, KEPT_FILES)) this.#descriptors.push(openSync(`${directory}/${file}`, 'r'));
+      for (const file of FILES.slice(0, KEPT_FILES)) this.#descriptors.push(open(directory, file));
     } catch (error) {
       this.close();
       throw error;
     }
   }
 
-  reader(directory: string): ReadFile {
+  reader(directory: ProcessDirectory): ReadFile {
     return (file) => {
       const descriptor = this.#descriptors[FILES.indexOf(file)];
-      return descriptor === undefined ? readPath(`${directory}/${file}`) : readDescriptor(descriptor);
+      return descriptor === undefined ? readNow(directory, file) : readDescriptor(descriptor);
     };
   }
 

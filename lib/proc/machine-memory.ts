@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
+import { readTreeFile } from '../regular-file.js';
 
 /** What the machine behind a proc tree can hold, in bytes. */
 export interface MachineMemory {
@@ -11,25 +11,18 @@ export interface MachineMemory {
 
 const USUAL_SWAPPINESS = 60;
 
-function readOptional(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
-}
-
 /**
  * @param root a proc tree. Where it has no `meminfo`, as a captured one may, RAM is this machine's.
+ * @throws PercpuError `EBADMSG` where something else than a regular file is in a file's place.
  * Source: proc_meminfo(5).
  */
 export function machineMemory(root: string): MachineMemory {
-  const meminfo = readOptional(`${root}/meminfo`);
+  const meminfo = readTreeFile(`${root}/meminfo`) ?? '';
   const bytes = (name: string) => {
     const [, kib] = new RegExp(`^${name}:\\s+(\\d{1,12}) kB$`, 'm').exec(meminfo) ?? [];
     return kib === undefined ? undefined : Number(kib) * 1024;
   };
-  const swappiness = readOptional(`${root}/sys/vm/swappiness`).trim();
+  const swappiness = readTreeFile(`${root}/sys/vm/swappiness`)?.trim() ?? '';
   return {
     ramBytes: bytes('MemTotal') ?? totalmem(),
     swapBytes: bytes('SwapTotal') ?? 0,

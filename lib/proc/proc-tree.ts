@@ -1,8 +1,10 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { invalidArgType } from '../errors.js';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { abortError, invalidArgType } from '../errors.js';
 import { native } from '../native.js';
 import { pageBytes } from '../page-bytes.js';
+import { readTreeFile } from '../regular-file.js';
 import { machineAccounting, machineCpus } from './accounting.js';
 import { type Accounting, type CpuCounts, flatBatch } from './accounting-model.js';
 import { interpretFigures } from './accounting-observations.js';
@@ -33,15 +35,11 @@ const SAMPLED_PROCESSES = 16;
 
 /** Online CPUs by the `cpuN` lines of the tree's own stat file; proc_stat(5). */
 function onlineCpusOf(root: string): number | undefined {
-  try {
-    const lines = readFileSync(`${root}/stat`, 'latin1').match(/^cpu\d+ /gm);
-    return lines?.length;
-  } catch {
-    return undefined;
-  }
+  return readTreeFile(`${root}/stat`)?.match(/^cpu\d+ /gm)?.length;
 }
 
-function sampleRows(reader: ProcReader, root: string, pids: readonly number[]): ProcessFiles[] {
+/** Yields after every process: trees have many that tell nothing, such as kernel threads. */
+function* sampleRows(reader: ProcReader, root: string, pids: readonly number[]): Generator<void, ProcessFiles[]> {
   const rows: ProcessFiles[] = [];
   for (const pid of pids) {
     if (rows.length === SAMPLED_PROCESSES) break;
@@ -51,6 +49,7 @@ function sampleRows(reader: ProcReader, root: string, pids: readonly number[]): 
     } catch {
       // Gone, or of no use here.
     }
+    yield;
   }
   return rows;
 }
@@ -59,8 +58,9 @@ function sampleRows(reader: ProcReader, root: string, pids: readonly number[]): 
  * What a tree's figures mean: of another machine, or captured, they speak for themselves where enough of them can be
  * read; else they are taken for this machine's.
  */
-function foreignAccounting(reader: ProcReader, root: string, pids: readonly number[], cpus: CpuCounts, bytes: number) {
-  const figures = sampleRows(reader, root, pids).map(({ statRssPages, residentPages, rollupKiB }) => ({
+function* foreignAccounting(root: string, pids: readonly number[], cpus: CpuCounts, bytes: number) {
+  const rows = yield* sampleRows(procReader, root, pids);
+  const figures = rows.map(({ statRssPages, residentPages, rollupKiB }) => ({
     stat: statRssPages,
     statm: residentPages,
     rollup: (rollupKiB! * 1024) / bytes,
@@ -103,24 +103,57 @@ function openMachineTree(): ProcTree {
   return machineTree;
 }
 
-/**
- * @param root undefined for this machine's own.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`; PercpuError `ERR_UNSUPPORTED_PLATFORM` without `root` away from Linux, the
- *   system's own for a root that cannot be listed.
- */
-export function openTree(root: string | undefined): ProcTree {
+function* openForeignTree(root: string): Generator<void, ProcTree> {
+  const pids = listPids(root);
+  const machine = machineCpus();
+  const online = onlineCpusOf(root) ?? machine.online;
+  const cpus = { online, possible: Math.max(online, machine.possible) };
+  const bytes = pageBytes();
+  const accounting = yield* foreignAccounting(root, pids, cpus, bytes);
+  return { root, reader: procReader, pageBytes: bytes, cpus, accounting };
+}
+
+function* openInSteps(root: string | undefined): Generator<void, ProcTree> {
   if (root === undefined) {
     if (process.platform !== 'linux') throw noProcError();
     return openMachineTree();
   }
   if (typeof root !== 'string') throw invalidArgType('options.root', 'a string', root);
   const path = resolve(root);
-  if (isDefaultRoot(path)) return { ...openMachineTree(), root: path };
-  const pids = listPids(path);
-  const machine = machineCpus();
-  const online = onlineCpusOf(path) ?? machine.online;
-  const cpus = { online, possible: Math.max(online, machine.possible) };
-  const bytes = pageBytes();
-  const accounting = foreignAccounting(procReader, path, pids, cpus, bytes);
-  return { root: path, reader: procReader, pageBytes: bytes, cpus, accounting };
+  return isDefaultRoot(path) ? { ...openMachineTree(), root: path } : yield* openForeignTree(path);
+}
+
+/**
+ * @param root undefined for this machine's own.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`; PercpuError `ERR_UNSUPPORTED_PLATFORM` without `root` away from Linux, the
+ *   system's own for a root that cannot be listed, `EBADMSG` where its `stat` is no regular file.
+ */
+export function openTree(root: string | undefined): ProcTree {
+  const steps = openInSteps(root);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** How long opening a tree holds the event loop before it lets others have a turn. */
+const SLICE_MS = 4;
+
+/**
+ * The same, for those who can wait: other trees have to be asked what their figures mean, which may take a while.
+ *
+ * @throws (rejects) as {@link openTree}; PercpuError `ABORT_ERR`.
+ */
+export async function openTreeSoon(root: string | undefined, signal: AbortSignal | undefined): Promise<ProcTree> {
+  if (signal?.aborted) throw abortError(signal);
+  const steps = openInSteps(root);
+  let sliceEnd = performance.now() + SLICE_MS;
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    if (performance.now() < sliceEnd) continue;
+    await nextTurn();
+    if (signal?.aborted) throw abortError(signal);
+    sliceEnd = performance.now() + SLICE_MS;
+  }
 }

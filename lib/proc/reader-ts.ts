@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { abortError } from '../errors.js';
-import { KEPT_FILES, KeptFiles, type ReadFile, withPaths } from './kept-files.js';
+import { KEPT_FILES, KeptFiles, type ProcessDirectory, type ReadFile, withPaths } from './kept-files.js';
 import { processError, rootError } from './proc-errors.js';
 import { parseInteger, parseRollup, parseStat, parseStatm, parseStatus } from './proc-files.js';
 import { type ProcessFile, type ProcessFiles, Want } from './process-files.js';
@@ -18,6 +18,14 @@ function codeOf(error: unknown): string {
 function isOutOfFiles(error: unknown): boolean {
   const code = codeOf(error);
   return code === 'EMFILE' || code === 'ENFILE';
+}
+
+function directoryOf(root: string, pid: number | 'self'): ProcessDirectory {
+  return { path: `${root}/${pid}`, own: root === '/proc' };
+}
+
+function threadOf({ path, own }: ProcessDirectory, tid: number): ProcessDirectory {
+  return { path: `${path}/task/${tid}`, own };
 }
 
 /** What stands behind a failed or unparsable file. */
@@ -90,9 +98,9 @@ function readFiles(read: ReadFile, want: number): ProcessFiles {
  *
  * @throws FileError
  */
-function readOtherThread(first: ProcessFiles, read: ReadFile, directory: string, want: number): ProcessFiles {
-  for (const tid of listThreads(directory)) {
-    const seen = tid === first.pid ? undefined : tryThread(`${directory}/task/${tid}`, want & Want.ROLLUP);
+function readOtherThread(first: ProcessFiles, read: ReadFile, directory: ProcessDirectory, want: number): ProcessFiles {
+  for (const tid of listThreads(directory.path)) {
+    const seen = tid === first.pid ? undefined : tryThread(threadOf(directory, tid), want & Want.ROLLUP);
     if (!seen || seen.residentPages === 0) continue;
     // Nobody else has got the pid meanwhile.
     parsed(read, 'stat', parseStat);
@@ -103,7 +111,7 @@ function readOtherThread(first: ProcessFiles, read: ReadFile, directory: string,
 }
 
 /** @throws FileError where there are no descriptors left. */
-function tryThread(directory: string, want: number): ProcessFiles | undefined {
+function tryThread(directory: ProcessDirectory, want: number): ProcessFiles | undefined {
   try {
     return withPaths(directory, (read) => readFiles(read, want));
   } catch (error) {
@@ -123,13 +131,13 @@ function listThreads(directory: string): number[] {
 }
 
 /** @throws FileError */
-function readWhole(read: ReadFile, directory: string, want: number): ProcessFiles {
+function readWhole(read: ReadFile, directory: ProcessDirectory, want: number): ProcessFiles {
   const files = readFiles(read, want);
   return files.state === 'Z' && files.threads > 1 ? readOtherThread(files, read, directory, want) : files;
 }
 
 /** @throws FileError */
-function readByPaths(directory: string, want: number): ProcessFiles {
+function readByPaths(directory: ProcessDirectory, want: number): ProcessFiles {
   try {
     return withPaths(directory, (read) => readWhole(read, directory, want));
   } catch (error) {
@@ -150,7 +158,7 @@ function requireRoot(root: string): void {
 
 function readOne(root: string, pid: number | 'self', want: number): ProcessFiles {
   try {
-    return readByPaths(`${root}/${pid}`, want);
+    return readByPaths(directoryOf(root, pid), want);
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     requireRoot(root);
@@ -248,14 +256,14 @@ class TsScanner implements Scanner {
   }
 
   #read(pid: number, want: number): ProcessFiles | undefined {
-    const directory = `${this.#root}/${pid}`;
+    const directory = directoryOf(this.#root, pid);
     return this.#givingBack(
       () => this.#readKeeping(pid, directory, want),
       () => this.#tryRead(pid, () => readByPaths(directory, want)),
     );
   }
 
-  #readKeeping(pid: number, directory: string, want: number): ProcessFiles | undefined {
+  #readKeeping(pid: number, directory: ProcessDirectory, want: number): ProcessFiles | undefined {
     const kept = this.#kept.get(pid);
     const again = kept && this.#tryRead(pid, () => readWhole(kept.reader(directory), directory, want));
     if (again) return again;
@@ -269,7 +277,7 @@ class TsScanner implements Scanner {
     return row;
   }
 
-  #keep(pid: number, directory: string): KeptFiles | undefined {
+  #keep(pid: number, directory: ProcessDirectory): KeptFiles | undefined {
     if (this.#kept.size >= this.#maxProcesses) return undefined;
     try {
       const kept = new KeptFiles(directory);

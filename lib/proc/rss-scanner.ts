@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { abortError, invalidArgType, PercpuError } from '../errors.js';
 import { requireInteger, requireOptions } from '../validate.js';
 import { noProcError } from './proc-errors.js';
-import { DEFAULT_ROOT, openTree, type ProcTree } from './proc-tree.js';
+import { DEFAULT_ROOT, openTree, openTreeSoon, type ProcTree } from './proc-tree.js';
 import type { ProcessFiles } from './process-files.js';
 import type { Scanner } from './reader.js';
 import { type RssReading, requirePid, toReading, wantedFor } from './rss.js';
@@ -172,7 +172,7 @@ export async function scanRss(options?: {
 }): Promise<RssReading[]> {
   const { root, pids, signal } = requireOptions(options, ['root', 'pids', 'signal']);
   const request = { pids: requirePids(pids), signal: requireSignal(signal) };
-  const tree = openTree(root);
+  const tree = await openTreeSoon(root, request.signal);
   const rows = await scanTree(tree, { ...request, want: wantedFor(tree) });
   return rows.map((files) => toReading(files, tree));
 }

@@ -91,7 +91,7 @@ export function toReading(files: ProcessFiles, tree: ProcTree): RssReading {
  * @param options.root a proc tree to read instead of /proc, of another machine for instance; its pages have this machine's
  *   size, its CPUs are those of its own `stat`, and what its files mean is told from themselves where possible.
  * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ESRCH` (no such process), `EACCES`,
- *   `EBADMSG` (a file that makes no sense), with `pid` and `path`; `ENOENT`, `ENOTDIR` for a root that is none;
+ *   `EBADMSG` (a file that makes no sense, or is no regular file), with `pid` and `path`; `ENOENT`, `ENOTDIR` for a root that is none;
  *   `ERR_UNSUPPORTED_PLATFORM` away from Linux.
  */
 export function readRss(pid: number | 'self' = 'self', options?: { root?: string }): RssReading {

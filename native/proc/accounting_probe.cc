@@ -1,6 +1,7 @@
 #include "proc/accounting_probe.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -166,8 +167,21 @@ int WaitForChild(pid_t child) {
 
 // Not fork(): its handlers take the locks of the C library and others', and the signal at the end would reach
 // whoever handles children in this process.
+//
+// Every signal is blocked in the child from its first instruction on, and stays so. It has this process's
+// handlers and what they write to, libuv's pipe for instance: a signal to the whole process group, such as
+// Ctrl-C, would be heard twice. What nothing can block, SIGKILL and the fault of an instruction, still ends
+// it.
 pid_t CloneSilently() {
-  return static_cast<pid_t>(syscall(SYS_clone, 0, 0, 0, 0, 0));
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const auto child = static_cast<pid_t>(syscall(SYS_clone, 0, 0, 0, 0, 0));
+  const int error = errno;
+  if (child != 0) pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return child;
 }
 
 int RunProbe(Probe* probe) {

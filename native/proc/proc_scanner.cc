@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstdlib>
@@ -17,13 +16,6 @@
 namespace percpu {
 
 namespace {
-
-// Another tree's files may change while its schedstat stays, or the other way round.
-bool IsProcfs(int root_fd) {
-  constexpr long kProcSuperMagic = 0x9fa0;  // statfs(2); musl comes without the kernel's headers
-  struct statfs system;
-  return fstatfs(root_fd, &system) == 0 && static_cast<long>(system.f_type) == kProcSuperMagic;
-}
 
 uint32_t Hash(uint32_t pid) {
   return pid * 2654435769u;
@@ -173,8 +165,9 @@ struct ProcScanner::Jobs {
   Jobs& operator=(const Jobs&) = delete;
   ~Jobs() { free(jobs); }
 
-  int root_fd = -1;
-  // Whether what a process said last can be of use: of the real /proc, and where no further files are wanted.
+  ProcRoot root;
+  // Whether what a process said last can be of use: where no further files are wanted, and not of a made
+  // tree, whose files may change while its schedstat stays, or the other way round.
   bool may_use_last = false;
   uint32_t want = 0;
   const uint32_t* pids = nullptr;
@@ -203,17 +196,17 @@ void ProcScanner::Jobs::Read(size_t at) {
   const uint32_t pid = pids[at];
   ReadFailure failure;
   if (job.from_table) {
-    job.error = ReadProcess(root_fd, pid, job.files, job.last, want, &rows[at], &failure);
+    job.error = ReadProcess(root, pid, job.files, job.last, want, &rows[at], &failure);
     if (job.error == 0 || IsOutOfFiles(job.error)) return;
     // Ended; the pid may have a new owner. What the table holds is not closed here: the same pid may be
     // listed twice, and another thread be reading it.
     job.stale = true;
-  } else if (job.may_keep && OpenKept(root_fd, pid, may_use_last, &job.files) == 0) {
-    job.error = ReadProcess(root_fd, pid, job.files, nullptr, want, &rows[at], &failure);
+  } else if (job.may_keep && OpenKept(root, pid, may_use_last, &job.files) == 0) {
+    job.error = ReadProcess(root, pid, job.files, nullptr, want, &rows[at], &failure);
     if (job.error != 0) job.files.Close();
     return;
   }
-  job.error = ReadProcess(root_fd, pid, KeptDescriptors(), nullptr, want, &rows[at], &failure);
+  job.error = ReadProcess(root, pid, KeptDescriptors(), nullptr, want, &rows[at], &failure);
 }
 
 void ProcScanner::Jobs::ReadSome() {
@@ -250,35 +243,35 @@ void ProcScanner::Jobs::ReadAll() {
 
 int ProcScanner::Scan(const uint32_t* pids, size_t pid_count, uint32_t want, const int32_t* const (&stop)[2],
                       ProcessRows* rows) {
-  int root_fd = open(root_, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (root_fd < 0 && IsOutOfFiles(errno)) {
+  ProcRoot root;
+  int error = OpenRoot(root_, &root);
+  if (IsOutOfFiles(error)) {
     kept_.Clear();
-    root_fd = open(root_, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    error = OpenRoot(root_, &root);
   }
-  if (root_fd < 0) return errno;
+  if (error != 0) return error;
   PidList listed;
-  int error = 0;
   if (pids == nullptr) {
-    error = ListPids(root_fd, ".", &listed);
+    error = ListPids(root.fd, ".", &listed);
     if (IsOutOfFiles(error)) {
       kept_.Clear();
-      error = ListPids(root_fd, ".", &listed);
+      error = ListPids(root.fd, ".", &listed);
     }
     pids = listed.pids;
     pid_count = listed.count;
   }
-  if (error == 0) error = ScanRoot(root_fd, pids, pid_count, want, stop, rows);
-  close(root_fd);
+  if (error == 0) error = ScanRoot(root, pids, pid_count, want, stop, rows);
+  root.Close();
   return error;
 }
 
-int ProcScanner::ScanRoot(int root_fd, const uint32_t* pids, size_t pid_count, uint32_t want,
+int ProcScanner::ScanRoot(const ProcRoot& root, const uint32_t* pids, size_t pid_count, uint32_t want,
                           const int32_t* const (&stop)[2], ProcessRows* rows) {
   Jobs jobs;
   jobs.jobs = static_cast<Job*>(malloc((pid_count + 1) * sizeof(Job)));
   if (jobs.jobs == nullptr || !rows->Reserve(pid_count)) return ENOMEM;
-  jobs.root_fd = root_fd;
-  jobs.may_use_last = want == 0 && IsProcfs(root_fd);
+  jobs.root = root;
+  jobs.may_use_last = want == 0 && root.procfs;
   jobs.want = want;
   jobs.pids = pids;
   jobs.count = pid_count;

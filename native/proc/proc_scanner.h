@@ -84,7 +84,7 @@ class ProcScanner {
  private:
   struct Jobs;
 
-  int ScanRoot(int root_fd, const uint32_t* pids, size_t pid_count, uint32_t want,
+  int ScanRoot(const ProcRoot& root, const uint32_t* pids, size_t pid_count, uint32_t want,
                const int32_t* const (&stop)[2], ProcessRows* rows);
   void Prepare(Jobs* jobs);
   void KeepAndForget(const Jobs& jobs);

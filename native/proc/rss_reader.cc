@@ -1,6 +1,8 @@
 #include "proc/rss_reader.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cmath>
@@ -23,12 +25,32 @@ constexpr const char* kFileNames[] = {"stat",         "statm",         "status",
 
 constexpr int kReadOnly = O_RDONLY | O_CLOEXEC;
 
+// Neither waits for a FIFO's writer or a lease's holder, nor follows a link, nor makes a terminal this
+// process's.
+constexpr int kUntrusted = kReadOnly | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
+
 int OpenAt(int directory, const char* name, int flags) {
   int fd;
   do {
     fd = openat(directory, name, flags);
   } while (fd < 0 && errno == EINTR);
   return fd < 0 ? -errno : fd;
+}
+
+bool IsRegular(int fd) {
+  struct stat status;
+  return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+// Opens a file of a tree that anybody may have made. Returns a descriptor or a negated errno: EBADMSG for
+// what is no regular file.
+int OpenUntrusted(int directory, const char* name) {
+  const int fd = OpenAt(directory, name, kUntrusted);
+  // A link; a socket, or a device without a driver.
+  if (fd == -ELOOP || fd == -ENXIO || fd == -ENODEV) return -EBADMSG;
+  if (fd < 0 || IsRegular(fd)) return fd;
+  close(fd);
+  return -EBADMSG;
 }
 
 // Returns the bytes read, or a negated errno.
@@ -42,7 +64,7 @@ ssize_t ReadText(int fd, char* text, size_t room = kTextBytes) {
 
 // Where one process's files are, or one of its threads', and what they said before, if that is known.
 struct Source {
-  int root_fd;
+  const ProcRoot& root;
   uint32_t pid;
   uint32_t tid;  // 0: the process's own
   const KeptDescriptors& kept;
@@ -64,12 +86,13 @@ struct ProcessPath {
 };
 
 // Returns a descriptor or a negated errno.
-int OpenByName(int root_fd, uint32_t pid, uint32_t tid, const char* name) {
-  return OpenAt(root_fd, ProcessPath(pid, tid, name).text, kReadOnly);
+int OpenByName(const ProcRoot& root, uint32_t pid, uint32_t tid, const char* name) {
+  const ProcessPath path(pid, tid, name);
+  return root.own ? OpenAt(root.fd, path.text, kReadOnly) : OpenUntrusted(root.fd, path.text);
 }
 
-int OpenFile(int root_fd, uint32_t pid, ProcessFile file) {
-  return OpenByName(root_fd, pid, 0, kFileNames[file]);
+int OpenFile(const ProcRoot& root, uint32_t pid, ProcessFile file) {
+  return OpenByName(root, pid, 0, kFileNames[file]);
 }
 
 // One file of one process, from the descriptor that is kept or one opened for it.
@@ -77,7 +100,7 @@ ssize_t ReadFile(const Source& source, ProcessFile file, char* text) {
   if (file < static_cast<int32_t>(kKeptFiles) && source.kept.fd[file] >= 0) {
     return ReadText(source.kept.fd[file], text);
   }
-  const int fd = OpenByName(source.root_fd, source.pid, source.tid, kFileNames[file]);
+  const int fd = OpenByName(source.root, source.pid, source.tid, kFileNames[file]);
   if (fd < 0) return fd;
   const ssize_t length = ReadText(fd, text);
   close(fd);
@@ -258,13 +281,13 @@ bool HasOnlyOtherThreads(const ProcessRow& row) {
 int ReadOtherThread(const Source& process, uint32_t want, ProcessRow* row, ReadFailure* failure) {
   const KeptDescriptors none_kept;
   PidList threads;
-  const int error = ListPids(process.root_fd, ProcessPath(process.pid, 0, "task").text, &threads);
+  const int error = ListPids(process.root.fd, ProcessPath(process.pid, 0, "task").text, &threads);
   if (IsOutOfFiles(error)) return Fail(failure, kStat, error);
   for (size_t i = 0; error == 0 && i < threads.count; i++) {
     if (threads.pids[i] == row->pid) continue;
     ProcessRow seen;
     ReadFailure ended;
-    const Source thread = {process.root_fd, process.pid, threads.pids[i], none_kept, nullptr};
+    const Source thread = {process.root, process.pid, threads.pids[i], none_kept, nullptr};
     const int failed = ReadFiles(thread, want & kWantRollup, &seen, &ended);
     if (IsOutOfFiles(failed)) return Fail(failure, ended.file, failed);
     if (failed != 0 || seen.resident_pages == 0) continue;
@@ -290,41 +313,56 @@ int ReadWhole(const Source& source, uint32_t want, ProcessRow* row, ReadFailure*
 
 }  // namespace
 
-int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, LastReading* last, uint32_t want,
-                ProcessRow* row, ReadFailure* failure) {
+void ProcRoot::Close() {
+  if (fd >= 0) close(fd);
+  fd = -1;
+}
+
+int OpenRoot(const char* path, ProcRoot* root) {
+  const int fd = OpenAt(AT_FDCWD, path, kReadOnly | O_DIRECTORY);
+  if (fd < 0) return -fd;
+  constexpr long kProcSuperMagic = 0x9fa0;  // statfs(2); musl comes without the kernel's headers
+  struct statfs system;
+  const bool procfs = fstatfs(fd, &system) == 0 && static_cast<long>(system.f_type) == kProcSuperMagic;
+  *root = {fd, procfs, procfs && strcmp(path, "/proc") == 0};
+  return 0;
+}
+
+int ReadProcess(const ProcRoot& root, uint32_t pid, const KeptDescriptors& kept, LastReading* last,
+                uint32_t want, ProcessRow* row, ReadFailure* failure) {
   // Files found by the pid are another process's, perhaps, unless stat is read after them.
   if (kept.schedstat < 0 || want != 0) last = nullptr;
-  if (kept.open()) return ReadWhole({root_fd, pid, 0, kept, last}, want, row, failure);
+  if (kept.open()) return ReadWhole({root, pid, 0, kept, last}, want, row, failure);
   KeptDescriptors only_stat;
-  only_stat.fd[kStat] = OpenFile(root_fd, pid, kStat);
+  only_stat.fd[kStat] = OpenFile(root, pid, kStat);
   if (only_stat.fd[kStat] < 0) return Fail(failure, kStat, -only_stat.fd[kStat]);
-  const int error = ReadWhole({root_fd, pid, 0, only_stat, nullptr}, want, row, failure);
+  const int error = ReadWhole({root, pid, 0, only_stat, nullptr}, want, row, failure);
   only_stat.Close();
   return error;
 }
 
-int OpenKept(int root_fd, uint32_t pid, bool with_schedstat, KeptDescriptors* kept) {
+int OpenKept(const ProcRoot& root, uint32_t pid, bool with_schedstat, KeptDescriptors* kept) {
   for (uint32_t file = 0; file < kKeptFiles; file++) {
-    const int fd = OpenFile(root_fd, pid, static_cast<ProcessFile>(file));
+    const int fd = OpenFile(root, pid, static_cast<ProcessFile>(file));
     if (fd < 0) {
       kept->Close();
       return -fd;
     }
     kept->fd[file] = fd;
   }
-  const int schedstat = with_schedstat ? OpenByName(root_fd, pid, 0, "schedstat") : -1;
+  const int schedstat = with_schedstat ? OpenByName(root, pid, 0, "schedstat") : -1;
   kept->schedstat = schedstat < 0 ? -1 : schedstat;
   return 0;
 }
 
 int ReadProcessAt(const char* root, uint32_t pid, uint32_t want, ProcessRow* row, ReadFailure* failure) {
-  const int root_fd = OpenAt(AT_FDCWD, root, kReadOnly | O_DIRECTORY);
-  if (root_fd < 0) {
-    *failure = {-root_fd, kRoot};
-    return failure->error;
+  ProcRoot tree;
+  if (const int error = OpenRoot(root, &tree)) {
+    *failure = {error, kRoot};
+    return error;
   }
-  const int error = ReadProcess(root_fd, pid, KeptDescriptors(), nullptr, want, row, failure);
-  close(root_fd);
+  const int error = ReadProcess(tree, pid, KeptDescriptors(), nullptr, want, row, failure);
+  tree.Close();
   return error;
 }
 
@@ -334,7 +372,7 @@ int ReadOwnProcess(uint32_t want, ProcessRow* row, ReadFailure* failure) {
     own.fd[file] = OwnDescriptor(static_cast<ProcessFile>(file));
     if (own.fd[file] < 0) return ReadProcessAt("/proc", 0, want, row, failure);
   }
-  if (want == 0 && ReadProcess(-1, 0, own, nullptr, 0, row, failure) == 0) return 0;
+  if (want == 0 && ReadProcess(ProcRoot(), 0, own, nullptr, 0, row, failure) == 0) return 0;
   for (uint32_t file = 0; want == 0 && file < kKeptFiles; file++) {
     ForgetOwnDescriptor(static_cast<ProcessFile>(file), own.fd[file]);
   }

@@ -52,7 +52,7 @@ constexpr uint32_t kWantRollup = 1;
 constexpr uint32_t kWantOom = 2;
 
 struct ReadFailure {
-  int error = 0;  // errno; EBADMSG for a content that is not what the man page describes
+  int error = 0;  // errno; EBADMSG for what is no regular file, or a content the man page does not describe
   ProcessFile file = kStat;
 };
 
@@ -86,17 +86,33 @@ struct LastReading {
   ProcessRow row;
 };
 
-// Reads the process `pid` of the proc tree whose directory is open as `root_fd`; 0 is the calling process.
-// Files that are not kept are found by their paths. stat is open all the while and read last: that it can be
-// read then shows that its process was there throughout, and nobody else had its pid. `last` is what these
-// descriptors showed before; nullptr: all files are read in any case. Returns 0 or failure->error; a rollup
-// that cannot be had is no failure, unless it is for want of descriptors.
-int ReadProcess(int root_fd, uint32_t pid, const KeptDescriptors& kept, LastReading* last, uint32_t want,
-                ProcessRow* row, ReadFailure* failure);
+// The directory of a proc tree, open.
+struct ProcRoot {
+  int fd = -1;
+  // The kernel fills it, as far as nothing is mounted over its files.
+  bool procfs = false;
+  // It is the one at /proc. Only the owner of this mount namespace can mount anything there, so that its
+  // files are regular ones. Those of any other tree are opened without waiting and looked at: what stands in
+  // their place may be a FIFO, a device or a link, also in a procfs that another namespace has mounts in.
+  bool own = false;
+
+  void Close();
+};
+
+// Returns 0 or an errno; nothing is open then.
+int OpenRoot(const char* path, ProcRoot* root);
+
+// Reads the process `pid` of a proc tree; 0 is the calling process. Files that are not kept are found by
+// their paths. stat is open all the while and read last: that it can be read then shows that its process was
+// there throughout, and nobody else had its pid. `last` is what these descriptors showed before; nullptr: all
+// files are read in any case. Returns 0 or failure->error; a rollup that cannot be had is no failure, unless
+// it is for want of descriptors.
+int ReadProcess(const ProcRoot& root, uint32_t pid, const KeptDescriptors& kept, LastReading* last,
+                uint32_t want, ProcessRow* row, ReadFailure* failure);
 
 // Opens a process's first three files to be kept, and where asked for schedstat, if there is one. Returns 0
 // or an errno; nothing is open then.
-int OpenKept(int root_fd, uint32_t pid, bool with_schedstat, KeptDescriptors* kept);
+int OpenKept(const ProcRoot& root, uint32_t pid, bool with_schedstat, KeptDescriptors* kept);
 
 // No descriptors are left to this process, or to the machine: that says nothing about the process to be read.
 inline bool IsOutOfFiles(int error) {

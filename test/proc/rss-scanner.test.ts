@@ -76,6 +76,47 @@ describe.skipIf(offLinux !== '')(`RssScanner${offLinux}`, () => {
     }
   });
 
+  it('never says of a running process what it said before', async () => {
+    // It counts in its name, in one thread, and does not rest.
+    const counting = 'i=1000000; while :; do printf %s $i > /proc/$$/comm; i=$((i+1)); done';
+    const child = spawn('/bin/sh', ['-c', counting], { stdio: 'ignore' });
+    const scanner = new percpu.RssScanner({ pids: [child.pid!] });
+    const first = () => percpu.readRss(child.pid!).name;
+    try {
+      await expect.poll(first).toMatch(/^\d{7}$/);
+      for (let scan = 0; scan < 2_000; scan++) {
+        const before = Number(first());
+        const [reading] = await scanner.scan();
+        expect(Number(reading!.name)).toBeGreaterThanOrEqual(before);
+      }
+      expect(scanner.openFiles).toBeGreaterThan(0);
+    } finally {
+      scanner.destroy();
+      child.kill('SIGKILL');
+    }
+  });
+
+  it.each([{ PERCPU_NATIVE: '1' }, { PERCPU_NATIVE: '0' }])(
+    'keeps no more files than half of the limit (%o)',
+    (env) => {
+      for (const [limit, kept] of [
+        [100, 48],
+        [61, 30],
+        [140, 69],
+      ] as const) {
+        const outcome = resultWithin<number[]>(
+          limit,
+          env,
+          `const scanner = new percpu.RssScanner({ root: ${JSON.stringify(treeOfSelf(60))} });
+         const outcome = [(await scanner.scan()).length, scanner.openFiles];
+         console.log(JSON.stringify([...outcome, (await scanner.scan()).length, scanner.openFiles]));`,
+        );
+        // Three each, of a tree that is not the kernel's.
+        expect(outcome, `within ${limit}`).toEqual([60, kept, 60, kept]);
+      }
+    },
+  );
+
   it.each([{ PERCPU_NATIVE: '1' }, { PERCPU_NATIVE: '0' }])('gives files back where none are left (%o)', (env) => {
     const outcome = resultWithin<Record<string, unknown>>(
       150,
