@@ -17,6 +17,15 @@ export { type CpuRun, type RunOnCpusOptions, runOnCpus } from './cpu/run-on-cpus
 export type { CpuSource } from './cpu/thread-cpu.js';
 export { type Topology, topology } from './cpu/topology.js';
 export { type ErrorCode, PercpuError } from './errors.js';
+export { type MemoryGroup, type MemoryScope, type MemoryScopeOptions, memoryScope } from './limits/memory-scope.js';
+export type { OomPolicy } from './limits/oom-policy.js';
+export {
+  type PredictVictimOptions,
+  predictVictim,
+  type RankedProcess,
+  type VictimPrediction,
+} from './limits/predict-victim.js';
+export type { Pressure, Psi } from './limits/pressure.js';
 export { Mm, type MmCounter, type MmLeaks, type MmOptions } from './mm/mm.js';
 export type { RssStat } from './mm/rss-stat-channel.js';
 export { type OomPrecision, oomBadness, oomScore } from './oom/badness.js';
@@ -29,12 +38,6 @@ export {
 } from './oom/select-victim.js';
 export { type RssAccounting, rssAccounting } from './proc/accounting.js';
 export type { AccountingModel } from './proc/accounting-model.js';
-export {
-  type PredictVictimOptions,
-  predictVictim,
-  type RankedProcess,
-  type VictimPrediction,
-} from './proc/predict-victim.js';
 export { type RssReading, readRss, rss } from './proc/rss.js';
 export { RssGuard, type RssGuardEvents, type RssGuardOptions } from './proc/rss-guard.js';
 export { RssScanner, type RssScannerOptions, scanRss } from './proc/rss-scanner.js';

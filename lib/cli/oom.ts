@@ -1,6 +1,7 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { groupName } from '../limits/hierarchy.js';
+import { type PredictVictimOptions, predictVictim } from '../limits/predict-victim.js';
 import { pageBytes } from '../page-bytes.js';
-import { type PredictVictimOptions, predictVictim } from '../proc/predict-victim.js';
 import { pattern, wholeNumber } from './options.js';
 import { renderOom } from './render-oom.js';
 import { createColors, outputWidth, wantsColor } from './terminal.js';
@@ -11,13 +12,28 @@ interface OomOptions extends PredictVictimOptions {
 }
 
 const DEFAULT_ROWS = 15;
+const MAX_PID = 2 ** 31 - 1;
+
+function groupPath(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('It must be a directory, or a name as /proc/PID/cgroup prints it.');
+}
+
+function pid(text: string): number | 'self' {
+  return text === 'self' ? text : wholeNumber(1, MAX_PID)(text);
+}
 
 /** Adds `percpu oom`: whom the kernel would kill, and why. */
 export function addOomCommand(program: Command): void {
   program
     .command('oom')
     .description('show whom the OOM killer would take, and why; nothing is killed')
-    .option('--cgroup <PATH>', 'directory of a memory control group, version 1 or 2, that reaches its limit')
+    .addOption(
+      new Option('--cgroup <PATH>', 'where a memory control group runs out: its directory, or its name below the mount')
+        .argParser(groupPath)
+        .conflicts('pid'),
+    )
+    .option('--pid <PID>', 'where the memory of this process runs out: its group, one above it, or the machine', pid)
     .option('--prefer <REGEX>', 'names to kill rather than others: 300 points of oom_score more', pattern)
     .option('--avoid <REGEX>', 'names rather not to kill: 300 points less', pattern)
     .option('--limit <N>', 'rows to show', wholeNumber(1, 1e6), DEFAULT_ROWS)
@@ -25,7 +41,8 @@ export function addOomCommand(program: Command): void {
     .option('--json', 'print the prediction as JSON: badness in pages, the victim in bytes')
     .addHelpText(
       'after',
-      '\nExamples:\n  percpu oom\n  percpu oom --cgroup /sys/fs/cgroup/system.slice/web.service\n' +
+      '\nExamples:\n  percpu oom                     when the whole machine runs out\n  percpu oom --pid 1234          when what binds that process runs out\n' +
+        '  percpu oom --cgroup /sys/fs/cgroup/system.slice/web.service\n' +
         "  percpu oom --avoid '^(sshd|postgres)$'\n" +
         '\nExit status: 0; 1 if something failed; 2 for bad usage.',
     )
@@ -44,7 +61,8 @@ async function showOom({ limit, json = false, ...options }: OomOptions): Promise
     colors: createColors(wantsColor(stdout)),
     limit,
     pageBytes: pageBytes(),
-    cgroup: options.cgroup,
+    scopeName: prediction.scope.path === null ? null : groupName(prediction.scope.path, options.root ?? '/proc'),
+    asked: options.cgroup ?? (options.pid === undefined ? undefined : `PID ${options.pid}`),
   });
   stdout.write(`${lines.join('\n')}\n`);
 }

@@ -1,8 +1,8 @@
 import type { Colors } from 'picocolors/types.js';
-import type { VictimPrediction } from '../proc/predict-victim.js';
+import type { VictimPrediction } from '../limits/predict-victim.js';
 import { type Fact, renderFacts } from './facts.js';
 import { type Column, renderTable } from './table.js';
-import { formatBytes, formatCount, formatMiB, printable } from './text.js';
+import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';
 
 export interface RenderOomOptions {
   width: number;
@@ -10,8 +10,10 @@ export interface RenderOomOptions {
   /** Rows to show. */
   limit: number;
   pageBytes: number;
-  /** The control group, if one was asked for. */
-  cgroup: string | undefined;
+  /** The scope as /proc/PID/cgroup names it; null: the machine. */
+  scopeName: string | null;
+  /** The group or the process that was asked for, if any. */
+  asked: string | undefined;
 }
 
 const COLUMNS: Column[] = [
@@ -24,23 +26,46 @@ const COLUMNS: Column[] = [
   { head: 'process', align: 'left', flexible: 8 },
 ];
 
-function facts(prediction: VictimPrediction, { pageBytes, cgroup }: RenderOomOptions): Fact[] {
-  const { victim, ranking, totalPages, certain, preciseSums, approximateVictim } = prediction;
-  const memory = `${formatBytes(totalPages * pageBytes)} (${formatCount(totalPages)} pages)`;
-  const scope = cgroup === undefined ? 'this machine, RAM and swap' : `${printable(cgroup)}, its limit and swap`;
+function scopeText({ scope }: VictimPrediction, { scopeName, asked }: RenderOomOptions): string {
+  const room = scope.headroom === null ? '' : `, ${formatBytes(scope.headroom)} left`;
+  const name = scopeName === null ? 'this machine' : `the group ${printable(scopeName)}`;
+  const why = asked === undefined ? '' : `: the least headroom of all that bind ${printable(asked)}`;
+  return `${name}${room}${why}`;
+}
+
+const POLICIES = {
+  badness: '',
+  'allocating-task': 'the kernel kills the process that asks for memory instead (vm.oom_kill_allocating_task)',
+  panic: 'the kernel panics instead, and kills none (vm.panic_on_oom)',
+};
+
+function facts(prediction: VictimPrediction, options: RenderOomOptions): Fact[] {
+  const { victim, ranking, totalPages, certain, preciseSums, approximateVictim, scope, unseen, unseenReason } =
+    prediction;
+  const { policy, killsGroup } = prediction;
+  const memory = `${formatBytes(totalPages * options.pageBytes)} (${formatCount(totalPages)} pages)`;
+  const parts = scope.path === null ? 'RAM and swap' : 'its limit and swap';
+  const isObserver = ranking.find(({ pid }) => pid === victim?.pid)?.observer;
   const named = (pid: number) => printable(ranking.find((process) => process.pid === pid)?.name ?? '');
   return [
     {
       label: 'Victim',
       text: victim
-        ? `${printable(victim.name)} (PID ${victim.pid}): ${formatMiB(victim.precise)} MiB resident`
-        : 'nobody: there is no process that may be killed',
+        ? `${printable(victim.name)} (PID ${victim.pid}): ${formatMiB(victim.precise)} MiB resident` +
+          `${isObserver ? '; it runs only for this command' : ''}`
+        : 'none: there is no process that may be killed',
     },
-    { label: 'When', text: `${scope}: ${memory} run out` },
+    { label: 'Scope', text: scopeText(prediction, options) },
+    { label: 'When', text: `${parts}, ${memory}, run out` },
+    ...(policy === 'badness' ? [] : [{ label: 'But', text: POLICIES[policy] }]),
+    ...(killsGroup === null ? [] : [{ label: 'Along', text: `all of ${printable(killsGroup)} (memory.oom.group)` }]),
     {
       label: 'Certain',
-      text: `${certain ? 'yes, no other can have a higher badness' : 'no'}; precise figures needed: ${preciseSums}`,
+      text: `${certain ? 'yes, no other can have as high a badness' : 'no'}; precise figures needed: ${preciseSums}`,
     },
+    ...(unseen === 0
+      ? []
+      : [{ label: 'Unseen', text: `${plural(unseen, 'process')} or more: ${printable(unseenReason)}` }]),
     ...(approximateVictim !== null && approximateVictim !== victim?.pid
       ? [
           {
@@ -59,15 +84,16 @@ export function renderOom(prediction: VictimPrediction, options: RenderOomOption
   const mib = (pages: number) => formatMiB(pages * pageBytes);
   const rows = ranking
     .slice(0, limit)
-    .map(({ badness, min, max, oomScoreAdj, oomScore, pid, name }) => [
+    .map(({ badness, min, max, oomScoreAdj, oomScore, pid, name, observer }) => [
       mib(badness),
       formatCount(badness),
       `${mib(min)} … ${mib(max)}`,
       String(oomScoreAdj),
       String(oomScore),
       String(pid),
-      printable(name),
+      `${printable(name)}${observer ? ' *' : ''}`,
     ]);
+  const hasObserver = ranking.slice(0, limit).some(({ observer }) => observer);
   const hidden = ranking.length - rows.length;
   return [
     colors.bold('Whom the OOM killer would take'),
@@ -76,6 +102,10 @@ export function renderOom(prediction: VictimPrediction, options: RenderOomOption
     ...(rows.length > 0 ? renderTable(COLUMNS, rows, width, colors) : []),
     ...(hidden > 0 ? [`and ${formatCount(hidden)} more (--limit)`] : []),
     '',
-    colors.dim('badness = resident + swapped + page tables + oom_score_adj x total / 1000. Nothing is killed.'),
+    ...wrap(
+      `${hasObserver ? '* runs only for this command. ' : ''}` +
+        'badness = resident + swapped + page tables + oom_score_adj x total / 1000. Nothing is killed.',
+      width,
+    ).map(colors.dim),
   ];
 }

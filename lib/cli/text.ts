@@ -32,9 +32,10 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US', { maximumFractionDigits: 0 });
 }
 
-/** @returns `1 node`, `2 nodes`. */
+/** @returns `1 node`, `2 nodes`, `2 processes`. */
 export function plural(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+  const ending = count === 1 ? '' : noun.endsWith('s') ? 'es' : 's';
+  return `${formatCount(count)} ${noun}${ending}`;
 }
 
 /** @returns a rate in millions, to four digits. */

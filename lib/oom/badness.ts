@@ -122,8 +122,13 @@ export function oomBadness(task: OomTask, totalPages: number, precision: OomPrec
 export function oomScore(task: OomTask, totalPages: number): number {
   const badness = oomBadness(task, totalPages);
   if (badness === null) return 0;
-  // BigInt divides as C does, and badness x 1000 does not fit a double's 53 bits on every machine.
-  const score = Number(((1000n + (BigInt(badness) * 1000n) / BigInt(totalPages)) * 2n) / 3n);
+  const score = scoreOfBadness(badness, totalPages);
   if (!Number.isSafeInteger(score)) throw outOfRange(`oom score of pid ${task.pid}`, 'a safe integer', score);
-  return Math.max(0, score);
+  return score;
+}
+
+/** @returns what a badness in pages is on the scale of `oomScore`, at least 0. */
+export function scoreOfBadness(badness: number, totalPages: number): number {
+  // BigInt divides as C does, and badness x 1000 does not fit a double's 53 bits on every machine.
+  return Math.max(0, Number(((1000n + (BigInt(badness) * 1000n) / BigInt(totalPages)) * 2n) / 3n));
 }

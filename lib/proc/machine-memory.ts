@@ -5,6 +5,8 @@ import { readTreeFile } from '../regular-file.js';
 export interface MachineMemory {
   ramBytes: number;
   swapBytes: number;
+  /** What is left of it. */
+  swapFreeBytes: number;
   /** Whether the kernel swaps anonymous memory at all; proc_sys_vm(5). */
   swappiness: number;
 }
@@ -26,6 +28,7 @@ export function machineMemory(root: string): MachineMemory {
   return {
     ramBytes: bytes('MemTotal') ?? totalmem(),
     swapBytes: bytes('SwapTotal') ?? 0,
+    swapFreeBytes: bytes('SwapFree') ?? 0,
     swappiness: /^\d{1,3}$/.test(swappiness) ? Number(swappiness) : USUAL_SWAPPINESS,
   };
 }

@@ -7,13 +7,17 @@ const V2 = '/sys/fs/cgroup';
 /** A memory control group of version 1 or 2, made for a test. */
 export class TestCgroup {
   readonly path: string;
+  /** As the kernel prints it: below the mount. */
+  readonly name: string;
   readonly #isV1: boolean;
 
+  /** @param name may lie in groups made before: `outer/inner`. */
   constructor(name: string) {
     this.#isV1 = existsSync(join(V1, 'memory.limit_in_bytes'));
     if (!this.#isV1) writeFileSync(join(V2, 'cgroup.subtree_control'), '+memory');
     this.path = join(this.#isV1 ? V1 : V2, name);
     mkdirSync(this.path);
+    this.name = `/${name}`;
   }
 
   add(pid: number): void {
@@ -26,6 +30,10 @@ export class TestCgroup {
 
   set limitBytes(bytes: number) {
     writeFileSync(join(this.path, this.#isV1 ? 'memory.limit_in_bytes' : 'memory.max'), String(bytes));
+  }
+
+  noLimit(): void {
+    writeFileSync(join(this.path, this.#isV1 ? 'memory.limit_in_bytes' : 'memory.max'), this.#isV1 ? '-1' : 'max');
   }
 
   /** The processes in it must have ended. */

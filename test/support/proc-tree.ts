@@ -70,6 +70,7 @@ export class FakeProc {
 
   /** @param onlineCpus what the machine's stat file tells. */
   constructor({ onlineCpus, ramKiB }: { onlineCpus?: number; ramKiB?: number } = {}) {
+    this.setting('panic_on_oom', 0).setting('oom_kill_allocating_task', 0);
     if (onlineCpus !== undefined) {
       const lines = Array.from({ length: onlineCpus }, (_, cpu) => `cpu${cpu} 1 2 3\n`).join('');
       writeFileSync(join(this.root, 'stat'), `cpu  1 2 3\n${lines}intr 0\n`);
@@ -95,6 +96,15 @@ export class FakeProc {
   write(pid: number, file: string, content: string | Uint8Array): this {
     mkdirSync(join(this.root, String(pid)), { recursive: true });
     writeFileSync(join(this.root, String(pid), file), content);
+    return this;
+  }
+
+  /** Sets what stands in sys/vm; null for no such file. */
+  setting(name: string, value: number | null): this {
+    const directory = join(this.root, 'sys', 'vm');
+    mkdirSync(directory, { recursive: true });
+    if (value === null) rmSync(join(directory, name));
+    else writeFileSync(join(directory, name), `${value}\n`);
     return this;
   }
 

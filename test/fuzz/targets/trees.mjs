@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { topology } from '../../../dist/cpu/topology.js';
+import { cgroupTotalPages, groupProcesses, readCgroup } from '../../../dist/limits/cgroup.js';
 import { native } from '../../../dist/native.js';
-import { cgroupPids, cgroupTotalPages, readCgroup } from '../../../dist/proc/cgroup.js';
 import { machineMemory } from '../../../dist/proc/machine-memory.js';
 import { nativeReader } from '../../../dist/proc/reader-native.js';
 import { tsReader } from '../../../dist/proc/reader-ts.js';
@@ -166,11 +166,11 @@ const cgroups = {
           require(found[field] === null ||
             (Number.isFinite(found[field]) && found[field] >= 0), `${field} ${found[field]}`);
         }
-        const machine = { ramBytes: 2 ** 34, swapBytes: 2 ** 30, swappiness: 60 };
+        const machine = { ramBytes: 2 ** 34, swapBytes: 2 ** 30, swapFreeBytes: 0, swappiness: 60 };
         const pages = cgroupTotalPages(found, machine, 4096);
         require(Number.isFinite(pages) && pages >= 1, `a group of ${pages} pages`);
       }
-      const pids = attempt(outcomes, 'cgroupPids', () => cgroupPids(path));
+      const pids = attempt(outcomes, 'groupProcesses', () => groupProcesses(path));
       if (pids) requireAscendingIntegers(pids, 1, 9_999_999_999, 'cgroupPids');
     });
   },
@@ -192,7 +192,7 @@ const meminfo = {
   check({ changes }) {
     makeMemory().with(changes, (path) => {
       const found = machineMemory(path);
-      for (const field of ['ramBytes', 'swapBytes', 'swappiness']) {
+      for (const field of ['ramBytes', 'swapBytes', 'swapFreeBytes', 'swappiness']) {
         require(Number.isFinite(found[field]) && found[field] >= 0, `${field} ${found[field]}`);
       }
     });

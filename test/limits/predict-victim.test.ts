@@ -41,7 +41,17 @@ describe('predictVictim', () => {
       .set(11, precise(2000, 2, { name: 'b', oomScore: 667 }));
     const totalPages = 4 * 2 ** 20;
     const { victim, ranking, ...rest } = await predictVictim({ root });
-    expect(rest).toEqual({ totalPages, preciseSums: 1, certain: true, approximateVictim: 10 });
+    expect(rest).toMatchObject({
+      totalPages,
+      preciseSums: 1,
+      certain: true,
+      approximateVictim: 10,
+      scope: { path: null, limit: 16 * 2 ** 30 },
+      unseen: 0,
+      unseenReason: '',
+      policy: 'badness',
+      killsGroup: null,
+    });
     expect(victim).toMatchObject({ pid: 10, precise: 4_096_000, approximate: 999 * 4096, source: 'statm' });
     const known = 100 + 20 + 7 * Math.floor(totalPages / 1000);
     expect(ranking).toEqual([
@@ -53,8 +63,18 @@ describe('predictVictim', () => {
         max: 999 + 192 + known,
         oomScore: 671,
         oomScoreAdj: 7,
+        observer: false,
       },
-      { pid: 11, name: 'b', badness: 2000, min: 1998 - 192, max: 1998 + 192, oomScore: 667, oomScoreAdj: 0 },
+      {
+        pid: 11,
+        name: 'b',
+        badness: 2000,
+        min: 1998 - 192,
+        max: 1998 + 192,
+        oomScore: 667,
+        oomScoreAdj: 0,
+        observer: false,
+      },
     ]);
   });
 
@@ -95,9 +115,30 @@ describe('predictVictim', () => {
 
   it('takes the later one of two equal ones, as the kernel does', async () => {
     const { root } = fakeProc().set(10, precise(500, 1)).set(11, precise(500, 1)).set(9, precise(499, 1));
-    const { victim, ranking } = await predictVictim({ root });
+    const { victim, ranking, certain } = await predictVictim({ root });
     expect(victim?.pid).toBe(11);
     expect(ranking.map(({ pid }) => pid)).toEqual([11, 10, 9]);
+    // The kernel's own list decides, and /proc does not show it.
+    expect(certain).toBe(false);
+  });
+
+  it('leaves out a process inside vfork, which the kernel scores 0', async () => {
+    const { root } = fakeProc()
+      .set(10, precise(500, 1, { oomScore: 668 }))
+      .set(11, precise(500, 1, { oomScore: 0 }))
+      .set(12, precise(100, 1, { oomScore: 667 }));
+    const { victim, ranking, certain } = await predictVictim({ root });
+    expect(victim?.pid).toBe(10);
+    expect(ranking.map(({ pid }) => pid)).toEqual([10, 12]);
+    expect(certain).toBe(true);
+  });
+
+  it('leaves none out on kernels before 5.9, whose scale gives most processes 0', async () => {
+    const { root } = fakeProc()
+      .set(10, precise(500, 1, { oomScore: 0 }))
+      .set(11, precise(700, 1, { oomScore: 0 }))
+      .set(12, precise(100, 1, { oomScore: 0 }));
+    expect((await predictVictim({ root })).victim?.pid).toBe(11);
   });
 
   it('prefers and avoids by name, as many points as earlyoom', async () => {

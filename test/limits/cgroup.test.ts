@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { cgroupPids, cgroupTotalPages, readCgroup } from '../../lib/proc/cgroup.js';
+import { cgroupTotalPages, groupProcesses, readCgroup } from '../../lib/limits/cgroup.js';
 import { machineMemory } from '../../lib/proc/machine-memory.js';
 import { percpuError, thrown } from '../support/thrown.js';
 
@@ -20,7 +20,7 @@ function group(files: Record<string, string>): string {
   return path;
 }
 
-const machine = { ramBytes: 2 ** 30, swapBytes: 2 ** 20 * 100, swappiness: 60 };
+const machine = { ramBytes: 2 ** 30, swapBytes: 2 ** 20 * 100, swapFreeBytes: 0, swappiness: 60 };
 const pages = (path: string, changes = {}) => cgroupTotalPages(readCgroup(path), { ...machine, ...changes }, 4096);
 
 describe('version 1', () => {
@@ -69,11 +69,11 @@ describe('processes', () => {
       'a/b/cgroup.procs': '7\n',
       'empty/other': '',
     });
-    expect(cgroupPids(path)).toEqual([4, 7, 12, 30]);
+    expect(groupProcesses(path)).toEqual({ pids: [4, 7, 12, 30], hidden: 1 });
   });
 
   it('cannot be listed where there is no list', () => {
-    expect(thrown(() => cgroupPids(group({})))).toEqual(percpuError('ENOENT', 'cgroup.procs'));
+    expect(thrown(() => groupProcesses(group({})))).toEqual(percpuError('ENOENT', 'cgroup.procs'));
   });
 });
 
@@ -97,6 +97,6 @@ describe('the machine', () => {
   it('is taken for the usual one where a figure is out of all proportion', () => {
     const nines = '9'.repeat(400);
     const files = { meminfo: `MemTotal: 1024 kB\nSwapTotal: ${nines} kB\n`, 'sys/vm/swappiness': `${nines}\n` };
-    expect(machineMemory(group(files))).toEqual({ ramBytes: 2 ** 20, swapBytes: 0, swappiness: 60 });
+    expect(machineMemory(group(files))).toEqual({ ramBytes: 2 ** 20, swapBytes: 0, swapFreeBytes: 0, swappiness: 60 });
   });
 });
