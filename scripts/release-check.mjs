@@ -11,6 +11,7 @@ import { newest } from './newest.mjs';
 import { readSymbols, symbolProblems } from './prebuild/elf-symbols.mjs';
 import { targets, versionMark } from './prebuild/targets.mjs';
 import { repository, run } from './run.mjs';
+import { pinProblems } from './workflow-pins.mjs';
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
@@ -103,6 +104,7 @@ const checks = [
   ['version', versionProblems],
   ['changelog', changelogProblems],
   ['working tree', treeProblems],
+  ['actions of the workflows', () => pinProblems(join(repository, '.github', 'workflows'))],
   ['build', () => commandProblems('node', ['scripts/build.mjs', '--quiet', '--no-addon'])],
   ['binaries', prebuildProblems],
   ['contents of the package', async () => manifestProblems(await packedFiles())],

@@ -82,7 +82,7 @@ describe.skipIf(process.platform === 'win32')('a project that others have filled
     ];
     const seen = given.map((version) => {
       writeFileSync(join(folderOf('pidusage'), 'package.json'), JSON.stringify({ version }));
-      return Object.fromEntries(versions())['pidusage'];
+      return Object.fromEntries(versions()).pidusage;
     });
     expect(seen).toEqual([...Array(8).fill('?'), ...given.slice(8)]);
   });

@@ -1,7 +1,9 @@
 // Readers of directories: sysfs, a control group, a process, with damaged files in them.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { findMonitors } from '../../../dist/cli/monitors.js';
 import { topology } from '../../../dist/cpu/topology.js';
 import { cgroupTotalPages, groupProcesses, readCgroup } from '../../../dist/limits/cgroup.js';
 import { native } from '../../../dist/native.js';
@@ -37,6 +39,13 @@ function capturedMachine(name) {
     });
 }
 
+/** What stands in a file's place, by the content that means it. */
+const THINGS = {
+  '/': (path) => mkdirSync(path, { recursive: true }),
+  '/link': (path) => symlinkSync('/dev/zero', path),
+  '/fifo': (path) => execFileSync('mkfifo', [path]),
+};
+
 /** A tree that exists once; an input changes some of its files, which are as they were afterwards. */
 class Tree {
   constructor(name, files) {
@@ -50,9 +59,10 @@ class Tree {
     const path = join(this.path, file);
     rmSync(path, { recursive: true, force: true });
     if (content === null) return;
-    // A directory where a file should be.
-    mkdirSync(content === '/' ? path : dirname(path), { recursive: true });
-    if (content !== '/') writeFileSync(path, content, 'latin1');
+    mkdirSync(dirname(path), { recursive: true });
+    const make = THINGS[content];
+    if (make) make(path);
+    else writeFileSync(path, content, 'latin1');
   }
 
   with(changes, run) {
@@ -65,11 +75,16 @@ class Tree {
   }
 }
 
-function changesTo(random, tree, texts = Object.values(tree.files)) {
+/** @param things what may come in a file's place besides nothing. */
+function changesTo(random, tree, things = ['/', '/link']) {
+  const texts = Object.values(tree.files);
   return Array.from({ length: 1 + random(3) }, () => {
     const file = pick(random, tree.names);
     const how = random(16);
-    return [file, how === 0 ? null : how === 1 ? '/' : mutateText(random, [tree.files[file], pick(random, texts)])];
+    if (how === 0) return [file, null];
+    // A FIFO takes a program to make, which takes a while.
+    if (how === 1) return [file, things.length > 1 && random(20) === 0 ? '/fifo' : pick(random, things)];
+    return [file, mutateText(random, [tree.files[file], pick(random, texts)])];
   });
 }
 
@@ -156,7 +171,8 @@ const cgroups = {
   corpus: 'json',
   generate(random) {
     const group = random(makeGroups().length);
-    return { group, changes: changesTo(random, groups[group]) };
+    // The files of a control group are read as they are: it is one of the kernel's, or the caller's own.
+    return { group, changes: changesTo(random, groups[group], ['/']) };
   },
   check({ group, changes }, outcomes) {
     makeGroups()[group].with(changes, (path) => {
@@ -189,9 +205,10 @@ const meminfo = {
   share: 20,
   corpus: 'json',
   generate: (random) => ({ changes: changesTo(random, makeMemory()) }),
-  check({ changes }) {
+  check({ changes }, outcomes) {
     makeMemory().with(changes, (path) => {
-      const found = machineMemory(path);
+      const found = attempt(outcomes, 'machineMemory', () => machineMemory(path));
+      if (!found) return;
       for (const field of ['ramBytes', 'swapBytes', 'swapFreeBytes', 'swappiness']) {
         require(Number.isFinite(found[field]) && found[field] >= 0, `${field} ${found[field]}`);
       }
@@ -251,4 +268,29 @@ const readers = {
   },
 };
 
-export const trees = [topologies, cgroups, meminfo, readers];
+let project;
+const makeProject = () => {
+  project ??= new Tree('project', [
+    ['node_modules/pidusage/package.json', '{"name":"pidusage","version":"4.0.1","main":"index.js"}'],
+    ['node_modules/@opentelemetry/host-metrics/package.json', '{"version":"0.36.0-rc.1+build"}'],
+    ['node_modules/ps-list/package.json', '{"version":"9.0.0"}'],
+  ]);
+  return project;
+};
+const monitors = {
+  name: 'monitors',
+  share: 20,
+  corpus: 'json',
+  generate: (random) => ({ changes: changesTo(random, makeProject()) }),
+  check({ changes }, outcomes) {
+    makeProject().with(changes, (path) => {
+      const found = findMonitors(path, true);
+      note(outcomes, `${found.length - 1} found`);
+      for (const { name, version } of found.slice(1)) {
+        require(version === '?' || /^\d[\w.+-]{0,63}$/.test(version), `${name} has version ${JSON.stringify(version)}`);
+      }
+    });
+  },
+};
+
+export const trees = [topologies, cgroups, meminfo, readers, monitors];
