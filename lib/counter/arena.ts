@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { isSharedArrayBuffer } from 'node:util/types';
 import { type CpuSource, threadCpu } from '../cpu/thread-cpu.js';
 import { topology } from '../cpu/topology.js';
-import { invalidArgType, outOfRange } from '../errors.js';
+import { invalidArgType, outOfRange, type PercpuError } from '../errors.js';
 import { requireInteger, requireOneOf, requireOptions } from '../validate.js';
 import { readLayout, requireArena, writeLayout } from './arena-header.js';
 import { ArenaMemory, isShareable, type ShareableMemory } from './arena-memory.js';
@@ -13,6 +13,7 @@ import { wasmEngine } from './engine-wasm.js';
 import { type ArenaLayout, arenaLayout, LAYOUT_VERSION, MAX_ARENA_BYTES } from './layout.js';
 import { leafPlacement, placeLeaves } from './numa-leaves.js';
 import { SlotAllocator } from './slots.js';
+import { ownIdentity } from './thread-identity.js';
 import { MAX_CPUS, type TreeShape } from './tree-shape.js';
 
 export interface CounterArenaOptions {
@@ -59,6 +60,29 @@ export let arenaWithEngine: (options: CounterArenaOptions, factory: EngineFactor
 /** `crypto.randomInt` reaches this far; no two arenas of a process are expected to meet in it. */
 const MAX_ARENA_ID = 2 ** 48 - 1;
 
+/** Most counters that one call makes. */
+export const MAX_COUNTERS_AT_ONCE = 2 ** 20;
+
+/** How `createMany` splits a number of counters: those of a chunk lie next to each other. */
+export function runsOf(count: number, { slotsPerChunk }: ArenaLayout): number[] {
+  const whole = Math.floor(count / slotsPerChunk);
+  const runs = Array.from({ length: whole }, () => slotsPerChunk);
+  return count % slotsPerChunk === 0 ? runs : [...runs, count % slotsPerChunk];
+}
+
+// Where other threads cannot see that this one ends, it says so itself; a thread that is terminated then keeps what it had.
+let toldOfEnd = false;
+function tellOfEnd(): void {
+  if (toldOfEnd || ownIdentity() > 0n) return;
+  toldOfEnd = true;
+  process.on('exit', () => {
+    for (const arena of arenas.values()) {
+      const known = arena.deref();
+      if (known) arenaInternals(known).slots.leave();
+    }
+  });
+}
+
 const CONSTRUCT = Symbol('construct');
 
 interface Construction {
@@ -73,6 +97,14 @@ interface Construction {
 /**
  * One shared memory that holds counters, laid out per CPU: each CPU's leaves of many counters side by side, the items
  * above them on cache lines of their own. Every thread of the process can use it at the same time.
+ *
+ * A counter keeps its memory until it is destroyed. Where the thread that made it ends first (terminated, exited, thrown
+ * or returned), the counter ends with it, unless it was shared: `share()` makes it outlive its maker. A counter that is
+ * merely forgotten is not given back before that: garbage collection destroys nothing.
+ *
+ * Linux tells which threads have ended. Where /proc cannot be read, on other systems or without the permission, a worker
+ * gives its counters back at its `exit` event, and one that is terminated does not. The same holds for the threads beyond
+ * the first 1,024 that have counters in one arena at a time.
  */
 export class CounterArena {
   static #default: CounterArena | undefined;
@@ -107,6 +139,7 @@ export class CounterArena {
     this.#arenaId = made.arenaId;
     this.#engineName = made.engineName;
     arenas.set(made.arenaId, new WeakRef(this));
+    tellOfEnd();
     forget.register(this, made.arenaId);
   }
 
@@ -131,9 +164,36 @@ export class CounterArena {
     return this.#internals.layout.bytesPerCounter;
   }
 
-  /** Live counters, of all threads. */
+  /**
+   * Live counters, of all threads. Those that a thread made and did not share end with the thread, however it ends: reading
+   * this gives their memory back. O(counters there is memory for).
+   */
   get size(): number {
     return this.#internals.slots.live;
+  }
+
+  /**
+   * Waits, without blocking the thread, until there is room for `createMany(count)`. Nothing is kept free for the caller:
+   * another thread can take the room first.
+   *
+   * @param count 1 … 2^20, default 1.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; PercpuError `ERR_ARENA_FULL` where waiting
+   *   does not help: live counters leave no such room.
+   */
+  async ready(count = 1): Promise<void> {
+    requireInteger(count, 'count', { min: 1, max: MAX_COUNTERS_AT_ONCE });
+    const { slots, layout } = this.#internals;
+    const runs = runsOf(count, layout);
+    for (;;) {
+      try {
+        slots.requireRoom(runs);
+        return;
+      } catch (error) {
+        const { retryAfterMs } = error as PercpuError;
+        if (retryAfterMs === undefined) throw error;
+        await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
+      }
+    }
   }
 
   /** @returns a handle for `postMessage` or `workerData`; any thread of this process can attach it. */

@@ -2,7 +2,15 @@ import { ADDS_PER_GETCPU, threadCpu } from '../cpu/thread-cpu.js';
 import { destroyedError, invalidArgType, outOfRange } from '../errors.js';
 import { native } from '../native.js';
 import { requireInteger, requireOptions, requireSafeInteger } from '../validate.js';
-import { type ArenaInternals, arenaInternals, CounterArena, requireHandle, type SharedArena } from './arena.js';
+import {
+  type ArenaInternals,
+  arenaInternals,
+  CounterArena,
+  MAX_COUNTERS_AT_ONCE,
+  requireHandle,
+  runsOf,
+  type SharedArena,
+} from './arena.js';
 import type { CounterEngine } from './engine.js';
 import { LAYOUT_VERSION, slotAddresses } from './layout.js';
 import { type Accuracy, kernelAccuracy, MAX_BATCH_SIZE, tightSlack } from './tree-shape.js';
@@ -119,7 +127,8 @@ export class CounterTree {
 
   /**
    * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` (a batch size that is no power of two in
-   *   2 … 2^30, an initial value that is no safe integer); PercpuError `ERR_ARENA_FULL`.
+   *   2 … 2^30, an initial value that is no safe integer); PercpuError `ERR_ARENA_FULL`, with `retryAfterMs` where all
+   *   free memory is still quarantined after counters that were shared: `await arena.ready()` then waits for it.
    */
   constructor(options?: CounterTreeOptions) {
     const slot = options instanceof Slot ? options : claimSlots(1, options)[0]!;
@@ -143,7 +152,7 @@ export class CounterTree {
    * @throws as the constructor; with `ERR_ARENA_FULL` none is made.
    */
   static createMany(count: number, options?: CounterTreeOptions): CounterTree[] {
-    requireInteger(count, 'count', { min: 1, max: 2 ** 20 });
+    requireInteger(count, 'count', { min: 1, max: MAX_COUNTERS_AT_ONCE });
     return claimSlots(count, options).map((slot) => new CounterTree(slot as unknown as CounterTreeOptions));
   }
 
@@ -316,10 +325,14 @@ export class CounterTree {
     );
   }
 
-  /** @returns a handle for `postMessage` or `workerData`; any thread of this process can attach it. */
+  /**
+   * The counter outlives the thread that made it from now on, and its memory is quarantined for a second after its
+   * destruction.
+   *
+   * @returns a handle for `postMessage` or `workerData`; any thread of this process can attach it.
+   */
   share(): SharedCounter {
-    this.#requireAlive();
-    arenaInternals(this.#arena).slots.markShared(this.#slot);
+    if (!arenaInternals(this.#arena).slots.markShared(this.#slot, this.#generation)) throw destroyedError();
     return {
       type: 'percpu.SharedCounter',
       version: LAYOUT_VERSION,
@@ -353,7 +366,7 @@ export class CounterTree {
     return new CounterTree(new Slot(arena, slot, generation, batchSize) as unknown as CounterTreeOptions);
   }
 
-  /** Gives the counter's memory back, for all threads. Idempotent; every further use is `ERR_DESTROYED`. */
+  /** Gives the counter's memory back, for all threads and whether it was shared or not. Idempotent; every further use is `ERR_DESTROYED`. */
   destroy(): void {
     arenaInternals(this.#arena).slots.release(this.#slot, this.#generation);
   }
@@ -397,14 +410,12 @@ function claimSlots(count: number, options: CounterTreeOptions | undefined): Slo
   }
   requireSafeInteger(initial, 'options.initial');
   if (!(arena instanceof CounterArena)) throw invalidArgType('options.arena', 'a CounterArena', arena);
-  const { slots, layout, engine } = arenaInternals(arena);
+  const { slots, layout } = arenaInternals(arena);
   const claimed: Slot[] = [];
   try {
-    while (claimed.length < count) {
-      const run = Math.min(count - claimed.length, layout.slotsPerChunk);
-      const first = slots.claim(run, batchSize);
+    for (const run of runsOf(count, layout)) {
+      const first = slots.claim(run, batchSize, initial);
       for (let slot = first; slot < first + run; slot++) {
-        if (initial !== 0) engine.set(slotAddresses(layout, slot).descriptor, initial);
         claimed.push(new Slot(arena, slot, slots.generation(slot), batchSize));
       }
     }

@@ -178,6 +178,7 @@ describe('a counter that one thread destroys while others add', () => {
         expect(outcomes.map(({ code }) => code)).toEqual(Array(ADDERS).fill('ERR_DESTROYED'));
         expect(arena.size).toBe(0);
         // The only place there is.
+        await arena.ready();
         const next = new percpu.CounterTree({ arena });
         await new Promise((resolve) => setTimeout(resolve, 5));
         expect([next.preciseSum(), next.approximateSum()]).toEqual([0, 0]);
