@@ -17,7 +17,7 @@ export { type CpuRun, type RunOnCpusOptions, runOnCpus } from './cpu/run-on-cpus
 export type { CpuSource } from './cpu/thread-cpu.js';
 export { type Topology, topology } from './cpu/topology.js';
 export { type ErrorCode, PercpuError } from './errors.js';
-export { Mm, type MmCounter, type MmLeaks, type MmOptions } from './mm/mm.js';
+export { Mm, type MmCounter, type MmLeaks, type MmOptions, type SharedMm } from './mm/mm.js';
 export type { RssStat } from './mm/rss-stat-channel.js';
 export { type OomPrecision, oomBadness, oomScore } from './oom/badness.js';
 export type { OomMemory, OomTask, PageBounds } from './oom/memory.js';
