@@ -86,6 +86,9 @@ class Slot {
 /** A sum of any size, exactly: a number where that is a safe integer. The two kinds compare with `<` and `>`. */
 type Sum = number | bigint;
 
+/** Largest sum; one more is -2^63. */
+const MAX_SUM = 2n ** 63n - 1n;
+
 /**
  * A counter with a leaf for each CPU and a tree above the leaves: fast to add to, its value approximately known at once
  * with guaranteed bounds, exactly known after a look at every leaf.
@@ -246,9 +249,11 @@ export class CounterTree {
   }
 
   /**
-   * The sign of `this - other` by precise sums. Takes them only where the bounds leave it open: first of the counter with
+   * Which of the two precise sums is the larger, as `preciseSumBigInt()` returns them: exactly, for every 64-bit value, those
+   * that have wrapped around included. Takes them only where the bounds leave it open: first of the counter with
    * the wider bounds, then of the other.
    *
+   * @returns the sign of `this - other`.
    * @param other a counter, of any arena, or a safe integer.
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
    */
@@ -264,7 +269,8 @@ export class CounterTree {
    * The sign of `this - other` as far as the bounds tell.
    *
    * @param other a counter, of any arena, or a safe integer.
-   * @returns -1 or 1, or 0: cannot tell, or equal.
+   * @returns -1 or 1, never another one than `compare()`; or 0: cannot tell, or equal. It cannot tell where bounds reach
+   *   beyond 2^63 - 1, since the sum may have wrapped around.
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
    */
   approximateCompare(other: CounterTree | number): -1 | 0 | 1 {
@@ -278,16 +284,23 @@ export class CounterTree {
       low = requireSafeInteger(other, 'other');
     }
     const own = this.#exactApproximate();
-    if (own > plus(low, slack)) return 1;
-    return plus(own, this.#slack) < low ? -1 : 0;
+    const high = plus(low, slack);
+    const ownHigh = plus(own, this.#slack);
+    // A range that reaches beyond 2^63 - 1 goes on at -2^63, and tells nothing.
+    if (high > MAX_SUM || ownHigh > MAX_SUM) return 0;
+    if (own > high) return 1;
+    return ownHigh < low ? -1 : 0;
   }
 
   /** `compare`, with this counter summed and the other one only if its bounds hold that sum. */
   #compareSummed(other: CounterTree): -1 | 0 | 1 {
     const sum = this.#exactPrecise();
     const low = other.#exactApproximate();
-    if (sum < low) return -1;
-    if (sum > plus(low, other.#slack)) return 1;
+    const high = plus(low, other.#slack);
+    if (high <= MAX_SUM) {
+      if (sum < low) return -1;
+      if (sum > high) return 1;
+    }
     return signOf(sum, other.#exactPrecise());
   }
 
