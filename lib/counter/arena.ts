@@ -10,7 +10,7 @@ import { ArenaMemory, isShareable, type ShareableMemory } from './arena-memory.j
 import type { CounterEngine, EngineFactory, EngineName } from './engine.js';
 import { tsEngine } from './engine-ts.js';
 import { wasmEngine } from './engine-wasm.js';
-import { type ArenaLayout, arenaLayout, LAYOUT_VERSION, MAX_ARENA_BYTES } from './layout.js';
+import { type ArenaLayout, arenaLayout, LAYOUT_VERSION, layoutWith, MAX_ARENA_BYTES } from './layout.js';
 import { leafPlacement, placeLeaves } from './numa-leaves.js';
 import { SlotAllocator } from './slots.js';
 import { ownIdentity } from './thread-identity.js';
@@ -21,7 +21,11 @@ export interface CounterArenaOptions {
   cpus?: number;
   /** Most counters that live at a time. Default: as many as 4 GiB of address space hold; memory is taken as needed. */
   capacity?: number;
-  /** `'auto'`, the default: `'wasm'` where the platform has WebAssembly, else `'ts'`. */
+  /**
+   * `'auto'`, the default: `'wasm'` where the platform has WebAssembly and the process the addresses that V8 reserves for its
+   * memory, else `'ts'`. On `'ts'` bounds do not survive a worker that is terminated in the middle of an add
+   * (`CounterTree.bounds`); sums do.
+   */
   engine?: 'auto' | EngineName;
 }
 
@@ -128,7 +132,7 @@ export class CounterArena {
 
   /**
    * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` for CPUs outside 1 … 2^20 or a capacity
-   *   that 4 GiB do not hold.
+   *   that 4 GiB do not hold; PercpuError `ENOMEM` where the process has not enough addresses left (`ulimit -v`).
    */
   constructor(options?: CounterArenaOptions) {
     const made = isConstruction(options) ? options : construction(options);
@@ -274,6 +278,34 @@ function machineCpus(): number {
   return Math.min(largest + 1, MAX_CPUS);
 }
 
+/**
+ * Makes the memory for the first of these engines that the process has the addresses for. Where it does not have them for a
+ * capacity that was not asked for, the engine `'ts'` takes as much as there is.
+ *
+ * @throws PercpuError `ENOMEM`.
+ */
+function reserve(
+  engineNames: readonly EngineName[],
+  wanted: ArenaLayout,
+  isCapacityGiven: boolean,
+): { memory: ArenaMemory; layout: ArenaLayout; engineName: EngineName } {
+  let refused: unknown;
+  for (const engineName of engineNames) {
+    let layout = wanted;
+    for (;;) {
+      try {
+        return { memory: ArenaMemory.create(layout.maxBytes, engineName), layout, engineName };
+      } catch (error) {
+        refused = error;
+        if (engineName === 'wasm' || isCapacityGiven || layout.maxChunks === 1) break;
+        const { shape, slotsPerChunk, maxChunks, leafOffsets } = layout;
+        layout = layoutWith(shape, Math.floor(maxChunks / 2) * slotsPerChunk, slotsPerChunk, leafOffsets);
+      }
+    }
+  }
+  throw refused;
+}
+
 function construction(options: CounterArenaOptions | undefined, factory?: EngineFactory): Construction {
   const { cpus, capacity, engine = 'auto' } = requireOptions(options, ['cpus', 'capacity', 'engine']);
   const requested = requireOneOf(engine, 'options.engine', ['auto', 'wasm', 'ts']);
@@ -283,9 +315,9 @@ function construction(options: CounterArenaOptions | undefined, factory?: Engine
   if (requested === 'wasm' && !hasWebAssembly) {
     throw outOfRange('options.engine', "'auto' or 'ts' where the platform has no WebAssembly", requested);
   }
-  const engineName = requested === 'auto' ? (hasWebAssembly ? 'wasm' : 'ts') : requested;
-  const layout = arenaLayout(cpus ?? machineCpus(), capacity, leafPlacement());
-  const memory = ArenaMemory.create(layout.maxBytes);
+  const wanted = arenaLayout(cpus ?? machineCpus(), capacity, leafPlacement());
+  const engineNames: EngineName[] = requested !== 'auto' ? [requested] : hasWebAssembly ? ['wasm', 'ts'] : ['ts'];
+  const { memory, layout, engineName } = reserve(engineNames, wanted, capacity !== undefined);
   const arenaId = randomInt(1, MAX_ARENA_ID);
   writeLayout(memory, layout, arenaId);
   return {

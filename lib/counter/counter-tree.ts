@@ -232,6 +232,9 @@ export class CounterTree {
   /**
    * The range the kernel documents for this shape and batch size:
    * `preciseSum - under <= approximateSum <= preciseSum + over`.
+   *
+   * An add in flight between two levels is outside of it, as of `bounds()`: the error is then at most the number of threads
+   * that are adding times what they add at once.
    */
   get accuracy(): Accuracy {
     return kernelAccuracy(arenaInternals(this.#arena).layout.shape, this.batchSize);
@@ -240,6 +243,11 @@ export class CounterTree {
   /**
    * Where the precise sum is, from the approximate one alone: `min <= preciseSum <= max`, `min` being the approximate
    * sum. Narrower than `accuracy`, and one-sided, since leaves and items only ever hold back non-negative remainders.
+   *
+   * It holds while no add is in flight: an add between two levels is outside of it, so that the error is at most the number
+   * of threads that are adding times what they add at once. On the engine `'ts'` a worker that is terminated in the middle of
+   * an add leaves it there for good: the sum stays exact, and both ends stay off by one carry, less than what was added and
+   * one batch. On the engine `'wasm'` an add is done in full or not at all.
    *
    * @throws RangeError `ERR_OUT_OF_RANGE` where an end is no safe integer.
    */

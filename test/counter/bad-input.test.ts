@@ -68,6 +68,9 @@ describe('new CounterArena', () => {
     vi.spyOn(WebAssembly, 'Memory').mockImplementation(function noMemory(): never {
       throw new RangeError('WebAssembly.Memory(): could not allocate memory');
     });
+    vi.spyOn(globalThis, 'SharedArrayBuffer').mockImplementation(function noMemory(): never {
+      throw new RangeError('Array buffer allocation failed');
+    });
     const error = thrown(() => make({ cpus: 2, capacity: 1 }));
     vi.restoreAllMocks();
     expect(error).toMatchObject({ code: expect.stringMatching(/^E[A-Z_]+$/) });
@@ -262,7 +265,7 @@ describe.each(ENGINES)('CounterArena.attach (%s)', (engine) => {
     const other = new CounterArena({ cpus: 3, capacity: 2, engine });
     const { memory, arenaId } = other.share();
     // As if it had been written by another version: what this thread has not attached yet is read from the memory.
-    const words = new Int32Array((memory as WebAssembly.Memory).buffer);
+    const words = new Int32Array(memory instanceof SharedArrayBuffer ? memory : memory.buffer);
     const copy = new SharedArrayBuffer(words.byteLength);
     new Int32Array(copy).set(words);
     new Int32Array(copy)[1] = 3;
