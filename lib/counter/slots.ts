@@ -38,8 +38,9 @@ function stateOf(generation: number, owner: number): bigint {
 
 /**
  * Hands out and takes back the slots of an arena, from any thread, without locks. A thread can be terminated between any
- * two instructions in here: each change of hands is one compare-and-swap of a slot's generation and owner together,
- * so there is no moment at which a slot belongs to nobody and is not free.
+ * two instructions in here: each change of hands is one atomic operation on a slot's generation and owner, which are one
+ * 64-bit word, so there is no moment at which a slot belongs to nobody and is not free. Some change only one half, with 32
+ * bits: on x86-64 and arm64 such accesses are ordered with those of the whole word.
  *
  *   generation even, owner 0        free
  *   generation even, owner token    being claimed by that thread: zeroed and written, invisible to every handle
@@ -97,7 +98,7 @@ export class SlotAllocator {
     const slot = this.#reserve(count, token);
     for (let i = 0; i < count; i++) this.#initialise(slot + i, i % ROOTS_PER_LINE, batchSize, initial);
     // A thread that is terminated from here on leaves counters that are live, and nobody's but its own.
-    for (let i = 0; i < count; i++) this.#publish(slot + i, token);
+    for (let i = 0; i < count; i++) this.#publish(slot + i);
     Atomics.store(this.#memory.words, Header.FIRST_FREE, slot + count);
     return slot;
   }
@@ -113,7 +114,7 @@ export class SlotAllocator {
     try {
       for (const count of runs) reserved.push([this.#reserve(count, token), count]);
     } finally {
-      for (const [slot, count] of reserved) for (let i = 0; i < count; i++) this.#giveUp(slot + i, token);
+      for (const [slot, count] of reserved) for (let i = 0; i < count; i++) this.#giveUp(slot + i);
     }
   }
 
@@ -303,14 +304,14 @@ export class SlotAllocator {
   #claimRun(slot: number, count: number, token: number): number {
     for (let i = 0; i < count; i++) {
       if (this.#claimSlot(this.#descriptorIndex(slot + i), token)) continue;
-      for (let back = i; back-- > 0; ) this.#giveUp(slot + back, token);
+      for (let back = i; back-- > 0; ) this.#giveUp(slot + back);
       return i;
     }
     return count;
   }
 
   #claimSlot(at: number, token: number): boolean {
-    const { words, longs } = this.#memory;
+    const { words } = this.#memory;
     for (;;) {
       const owner = Atomics.load(words, at + Descriptor.OWNER);
       const generation = Atomics.load(words, at + Descriptor.GENERATION);
@@ -318,8 +319,11 @@ export class SlotAllocator {
       if (owner === 0) {
         // After the generation: a native run counts its pin first and looks at the generation then.
         if (!this.#isUsable(at)) return false;
-        const before = stateOf(generation, 0);
-        if (Atomics.compareExchange(longs, at / 2, before, stateOf(generation, token)) === before) return true;
+        // The owner alone is enough: without an owner the generation is even, whatever has happened since it was read.
+        if (Atomics.compareExchange(words, at + Descriptor.OWNER, 0, token) !== 0) continue;
+        if (Atomics.load(words, at + Descriptor.GENERATION) === generation) return true;
+        // Claimed and destroyed by another thread in between: perhaps it is quarantined or pinned by now.
+        Atomics.store(words, at + Descriptor.OWNER, 0);
       } else if (!this.#awaitRival(at, owner)) return false;
     }
   }
@@ -339,18 +343,17 @@ export class SlotAllocator {
     return true;
   }
 
+  // While this thread lives no other one changes a slot that it is claiming: half of the state can be stored by itself.
+
   /** Makes a slot free that this thread was claiming. */
-  #giveUp(slot: number, token: number): void {
-    const at = this.#descriptorIndex(slot);
-    const generation = Atomics.load(this.#memory.words, at + Descriptor.GENERATION);
-    Atomics.compareExchange(this.#memory.longs, at / 2, stateOf(generation, token), stateOf(generation, 0));
+  #giveUp(slot: number): void {
+    Atomics.store(this.#memory.words, this.#descriptorIndex(slot) + Descriptor.OWNER, 0);
   }
 
   /** Makes a slot live that this thread was claiming. Sequentially consistent: who sees it live sees what it holds. */
-  #publish(slot: number, token: number): void {
-    const at = this.#descriptorIndex(slot);
-    const generation = Atomics.load(this.#memory.words, at + Descriptor.GENERATION);
-    Atomics.compareExchange(this.#memory.longs, at / 2, stateOf(generation, token), stateOf(generation + 1, token));
+  #publish(slot: number): void {
+    const at = this.#descriptorIndex(slot) + Descriptor.GENERATION;
+    Atomics.store(this.#memory.words, at, Atomics.load(this.#memory.words, at) + 1);
   }
 
   /** Whether a free slot can be used; notes how soon the first of those that cannot may be. */
