@@ -45,7 +45,8 @@ export class ArenaOwners {
     const { words, longs } = this.#memory;
     for (let attempt = 0; attempt < OWNER_RECORDS; attempt++) {
       const last = Atomics.load(words, Header.LAST_OWNER);
-      if (last >= 2 ** 31 - 2) return NO_OWNER;
+      // Negative only where the memory was damaged.
+      if (last < 0 || last >= 2 ** 31 - 2) return NO_OWNER;
       if (Atomics.compareExchange(words, Header.LAST_OWNER, last, last + 1) !== last) continue;
       const token = last + 1;
       const record = this.#record(token % OWNER_RECORDS);
