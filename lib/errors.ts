@@ -28,6 +28,8 @@ export class PercpuError extends Error {
   declare readonly errno?: number;
   declare readonly path?: string;
   declare readonly pid?: number;
+  /** Of `ERR_ARENA_FULL`: in so many milliseconds there may be room. Absent where waiting does not help. */
+  declare readonly retryAfterMs?: number;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions & { details?: SystemErrorDetails }) {
     super(message, options && 'cause' in options ? { cause: options.cause } : undefined);

@@ -26,7 +26,7 @@ export {
   type VictimPrediction,
 } from './limits/predict-victim.js';
 export type { Pressure, Psi } from './limits/pressure.js';
-export { Mm, type MmCounter, type MmLeaks, type MmOptions } from './mm/mm.js';
+export { Mm, type MmCounter, type MmLeaks, type MmOptions, type SharedMm } from './mm/mm.js';
 export type { RssStat } from './mm/rss-stat-channel.js';
 export { type OomPrecision, oomBadness, oomScore } from './oom/badness.js';
 export type { OomMemory, OomTask, PageBounds } from './oom/memory.js';

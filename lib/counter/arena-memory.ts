@@ -1,5 +1,6 @@
 import { isSharedArrayBuffer } from 'node:util/types';
 import { PercpuError } from '../errors.js';
+import type { EngineName } from './engine.js';
 import { LEAF_OFFSETS, WASM_PAGE } from './layout.js';
 
 /** What an arena's memory is handed to other threads as. */
@@ -15,15 +16,19 @@ export class ArenaMemory {
   #longs: BigInt64Array;
 
   /**
-   * Makes a memory that can grow from one page up to `maxBytes`: WebAssembly's where the platform has it.
+   * Makes a memory that can grow up to `maxBytes`: WebAssembly's for the engine `'wasm'`, else a `SharedArrayBuffer`.
    *
    * @throws PercpuError `ENOMEM` where the process has no such range of addresses left.
    */
-  static create(maxBytes: number): ArenaMemory {
+  static create(maxBytes: number, engine: EngineName): ArenaMemory {
     try {
-      return new ArenaMemory(makeMemory(maxBytes));
+      return new ArenaMemory(makeMemory(maxBytes, engine));
     } catch (cause) {
-      throw new PercpuError('ENOMEM', `ENOMEM: no ${maxBytes} bytes of addresses for an arena, mmap`, {
+      const needs =
+        engine === 'wasm'
+          ? "; V8 reserves more than 8 GiB of them for a WebAssembly memory, whatever its size (ulimit -v): the engine 'ts' does without"
+          : '';
+      throw new PercpuError('ENOMEM', `ENOMEM: no ${maxBytes} bytes of addresses for an arena, mmap${needs}`, {
         cause,
         details: { syscall: 'mmap' },
       });
@@ -95,8 +100,11 @@ export function isShareable(memory: unknown): memory is ShareableMemory {
   }
 }
 
-function makeMemory(maxBytes: number): ShareableMemory {
-  if (typeof WebAssembly === 'undefined') return new SharedArrayBuffer(WASM_PAGE, { maxByteLength: maxBytes });
+function makeMemory(maxBytes: number, engine: EngineName): ShareableMemory {
+  // Where neither kind can grow there is none to be had, and growing says so.
+  const canGrow = 'grow' in SharedArrayBuffer.prototype;
+  if (typeof WebAssembly === 'undefined' || (engine === 'ts' && canGrow))
+    return new SharedArrayBuffer(WASM_PAGE, { maxByteLength: maxBytes });
   return new WebAssembly.Memory({ initial: 1, maximum: Math.ceil(maxBytes / WASM_PAGE), shared: true });
 }
 

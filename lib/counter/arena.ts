@@ -3,16 +3,17 @@ import { availableParallelism } from 'node:os';
 import { isSharedArrayBuffer } from 'node:util/types';
 import { type CpuSource, threadCpu } from '../cpu/thread-cpu.js';
 import { topology } from '../cpu/topology.js';
-import { invalidArgType, outOfRange } from '../errors.js';
+import { invalidArgType, outOfRange, type PercpuError } from '../errors.js';
 import { requireInteger, requireOneOf, requireOptions } from '../validate.js';
 import { readLayout, requireArena, writeLayout } from './arena-header.js';
 import { ArenaMemory, isShareable, type ShareableMemory } from './arena-memory.js';
 import type { CounterEngine, EngineFactory, EngineName } from './engine.js';
 import { tsEngine } from './engine-ts.js';
 import { wasmEngine } from './engine-wasm.js';
-import { type ArenaLayout, arenaLayout, LAYOUT_VERSION, MAX_ARENA_BYTES } from './layout.js';
+import { type ArenaLayout, arenaLayout, LAYOUT_VERSION, layoutWith, MAX_ARENA_BYTES } from './layout.js';
 import { leafPlacement, placeLeaves } from './numa-leaves.js';
 import { SlotAllocator } from './slots.js';
+import { ownIdentity } from './thread-identity.js';
 import { MAX_CPUS, type TreeShape } from './tree-shape.js';
 
 export interface CounterArenaOptions {
@@ -20,7 +21,11 @@ export interface CounterArenaOptions {
   cpus?: number;
   /** Most counters that live at a time. Default: as many as 4 GiB of address space hold; memory is taken as needed. */
   capacity?: number;
-  /** `'auto'`, the default: `'wasm'` where the platform has WebAssembly, else `'ts'`. */
+  /**
+   * `'auto'`, the default: `'wasm'` where the platform has WebAssembly and the process the addresses that V8 reserves for its
+   * memory, else `'ts'`. On `'ts'` bounds do not survive a worker that is terminated in the middle of an add
+   * (`CounterTree.bounds`); sums do.
+   */
   engine?: 'auto' | EngineName;
 }
 
@@ -59,6 +64,29 @@ export let arenaWithEngine: (options: CounterArenaOptions, factory: EngineFactor
 /** `crypto.randomInt` reaches this far; no two arenas of a process are expected to meet in it. */
 const MAX_ARENA_ID = 2 ** 48 - 1;
 
+/** Most counters that one call makes. */
+export const MAX_COUNTERS_AT_ONCE = 2 ** 20;
+
+/** How `createMany` splits a number of counters: those of a chunk lie next to each other. */
+export function runsOf(count: number, { slotsPerChunk }: ArenaLayout): number[] {
+  const whole = Math.floor(count / slotsPerChunk);
+  const runs = Array.from({ length: whole }, () => slotsPerChunk);
+  return count % slotsPerChunk === 0 ? runs : [...runs, count % slotsPerChunk];
+}
+
+// Where other threads cannot see that this one ends, it says so itself; a thread that is terminated then keeps what it had.
+let toldOfEnd = false;
+function tellOfEnd(): void {
+  if (toldOfEnd || ownIdentity() > 0n) return;
+  toldOfEnd = true;
+  process.on('exit', () => {
+    for (const arena of arenas.values()) {
+      const known = arena.deref();
+      if (known) arenaInternals(known).slots.leave();
+    }
+  });
+}
+
 const CONSTRUCT = Symbol('construct');
 
 interface Construction {
@@ -73,6 +101,14 @@ interface Construction {
 /**
  * One shared memory that holds counters, laid out per CPU: each CPU's leaves of many counters side by side, the items
  * above them on cache lines of their own. Every thread of the process can use it at the same time.
+ *
+ * A counter keeps its memory until it is destroyed. Where the thread that made it ends first (terminated, exited, thrown
+ * or returned), the counter ends with it, unless it was shared: `share()` makes it outlive its maker. A counter that is
+ * merely forgotten is not given back before that: garbage collection destroys nothing.
+ *
+ * Linux tells which threads have ended. Where /proc cannot be read, on other systems or without the permission, a worker
+ * gives its counters back at its `exit` event, and one that is terminated does not. The same holds for the threads beyond
+ * the first 1,024 that have counters in one arena at a time.
  */
 export class CounterArena {
   static #default: CounterArena | undefined;
@@ -96,7 +132,7 @@ export class CounterArena {
 
   /**
    * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` for CPUs outside 1 … 2^20 or a capacity
-   *   that 4 GiB do not hold.
+   *   that 4 GiB do not hold; PercpuError `ENOMEM` where the process has not enough addresses left (`ulimit -v`).
    */
   constructor(options?: CounterArenaOptions) {
     const made = isConstruction(options) ? options : construction(options);
@@ -107,6 +143,7 @@ export class CounterArena {
     this.#arenaId = made.arenaId;
     this.#engineName = made.engineName;
     arenas.set(made.arenaId, new WeakRef(this));
+    tellOfEnd();
     forget.register(this, made.arenaId);
   }
 
@@ -131,9 +168,36 @@ export class CounterArena {
     return this.#internals.layout.bytesPerCounter;
   }
 
-  /** Live counters, of all threads. */
+  /**
+   * Live counters, of all threads. Those that a thread made and did not share end with the thread, however it ends: reading
+   * this gives their memory back. O(counters there is memory for).
+   */
   get size(): number {
     return this.#internals.slots.live;
+  }
+
+  /**
+   * Waits, without blocking the thread, until there is room for `createMany(count)`. Nothing is kept free for the caller:
+   * another thread can take the room first.
+   *
+   * @param count 1 … 2^20, default 1.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; PercpuError `ERR_ARENA_FULL` where waiting
+   *   does not help: live counters leave no such room.
+   */
+  async ready(count = 1): Promise<void> {
+    requireInteger(count, 'count', { min: 1, max: MAX_COUNTERS_AT_ONCE });
+    const { slots, layout } = this.#internals;
+    const runs = runsOf(count, layout);
+    for (;;) {
+      try {
+        slots.requireRoom(runs);
+        return;
+      } catch (error) {
+        const { retryAfterMs } = error as PercpuError;
+        if (retryAfterMs === undefined) throw error;
+        await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
+      }
+    }
   }
 
   /** @returns a handle for `postMessage` or `workerData`; any thread of this process can attach it. */
@@ -214,6 +278,34 @@ function machineCpus(): number {
   return Math.min(largest + 1, MAX_CPUS);
 }
 
+/**
+ * Makes the memory for the first of these engines that the process has the addresses for. Where it does not have them for a
+ * capacity that was not asked for, the engine `'ts'` takes as much as there is.
+ *
+ * @throws PercpuError `ENOMEM`.
+ */
+function reserve(
+  engineNames: readonly EngineName[],
+  wanted: ArenaLayout,
+  isCapacityGiven: boolean,
+): { memory: ArenaMemory; layout: ArenaLayout; engineName: EngineName } {
+  let refused: unknown;
+  for (const engineName of engineNames) {
+    let layout = wanted;
+    for (;;) {
+      try {
+        return { memory: ArenaMemory.create(layout.maxBytes, engineName), layout, engineName };
+      } catch (error) {
+        refused = error;
+        if (engineName === 'wasm' || isCapacityGiven || layout.maxChunks === 1) break;
+        const { shape, slotsPerChunk, maxChunks, leafOffsets } = layout;
+        layout = layoutWith(shape, Math.floor(maxChunks / 2) * slotsPerChunk, slotsPerChunk, leafOffsets);
+      }
+    }
+  }
+  throw refused;
+}
+
 function construction(options: CounterArenaOptions | undefined, factory?: EngineFactory): Construction {
   const { cpus, capacity, engine = 'auto' } = requireOptions(options, ['cpus', 'capacity', 'engine']);
   const requested = requireOneOf(engine, 'options.engine', ['auto', 'wasm', 'ts']);
@@ -223,9 +315,9 @@ function construction(options: CounterArenaOptions | undefined, factory?: Engine
   if (requested === 'wasm' && !hasWebAssembly) {
     throw outOfRange('options.engine', "'auto' or 'ts' where the platform has no WebAssembly", requested);
   }
-  const engineName = requested === 'auto' ? (hasWebAssembly ? 'wasm' : 'ts') : requested;
-  const layout = arenaLayout(cpus ?? machineCpus(), capacity, leafPlacement());
-  const memory = ArenaMemory.create(layout.maxBytes);
+  const wanted = arenaLayout(cpus ?? machineCpus(), capacity, leafPlacement());
+  const engineNames: EngineName[] = requested !== 'auto' ? [requested] : hasWebAssembly ? ['wasm', 'ts'] : ['ts'];
+  const { memory, layout, engineName } = reserve(engineNames, wanted, capacity !== undefined);
   const arenaId = randomInt(1, MAX_ARENA_ID);
   writeLayout(memory, layout, arenaId);
   return {

@@ -2,7 +2,15 @@ import { ADDS_PER_GETCPU, threadCpu } from '../cpu/thread-cpu.js';
 import { destroyedError, invalidArgType, outOfRange } from '../errors.js';
 import { native } from '../native.js';
 import { requireInteger, requireOptions, requireSafeInteger } from '../validate.js';
-import { type ArenaInternals, arenaInternals, CounterArena, requireHandle, type SharedArena } from './arena.js';
+import {
+  type ArenaInternals,
+  arenaInternals,
+  CounterArena,
+  MAX_COUNTERS_AT_ONCE,
+  requireHandle,
+  runsOf,
+  type SharedArena,
+} from './arena.js';
 import type { CounterEngine } from './engine.js';
 import { LAYOUT_VERSION, slotAddresses } from './layout.js';
 import { type Accuracy, kernelAccuracy, MAX_BATCH_SIZE, tightSlack } from './tree-shape.js';
@@ -78,6 +86,9 @@ class Slot {
 /** A sum of any size, exactly: a number where that is a safe integer. The two kinds compare with `<` and `>`. */
 type Sum = number | bigint;
 
+/** Largest sum; one more is -2^63. */
+const MAX_SUM = 2n ** 63n - 1n;
+
 /**
  * A counter with a leaf for each CPU and a tree above the leaves: fast to add to, its value approximately known at once
  * with guaranteed bounds, exactly known after a look at every leaf.
@@ -119,7 +130,8 @@ export class CounterTree {
 
   /**
    * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` (a batch size that is no power of two in
-   *   2 … 2^30, an initial value that is no safe integer); PercpuError `ERR_ARENA_FULL`.
+   *   2 … 2^30, an initial value that is no safe integer); PercpuError `ERR_ARENA_FULL`, with `retryAfterMs` where all
+   *   free memory is still quarantined after counters that were shared: `await arena.ready()` then waits for it.
    */
   constructor(options?: CounterTreeOptions) {
     const slot = options instanceof Slot ? options : claimSlots(1, options)[0]!;
@@ -143,7 +155,7 @@ export class CounterTree {
    * @throws as the constructor; with `ERR_ARENA_FULL` none is made.
    */
   static createMany(count: number, options?: CounterTreeOptions): CounterTree[] {
-    requireInteger(count, 'count', { min: 1, max: 2 ** 20 });
+    requireInteger(count, 'count', { min: 1, max: MAX_COUNTERS_AT_ONCE });
     return claimSlots(count, options).map((slot) => new CounterTree(slot as unknown as CounterTreeOptions));
   }
 
@@ -220,6 +232,9 @@ export class CounterTree {
   /**
    * The range the kernel documents for this shape and batch size:
    * `preciseSum - under <= approximateSum <= preciseSum + over`.
+   *
+   * An add in flight between two levels is outside of it, as of `bounds()`: the error is then at most the number of threads
+   * that are adding times what they add at once.
    */
   get accuracy(): Accuracy {
     return kernelAccuracy(arenaInternals(this.#arena).layout.shape, this.batchSize);
@@ -229,6 +244,11 @@ export class CounterTree {
    * Where the precise sum is, from the approximate one alone: `min <= preciseSum <= max`, `min` being the approximate
    * sum. Narrower than `accuracy`, and one-sided, since leaves and items only ever hold back non-negative remainders.
    *
+   * It holds while no add is in flight: an add between two levels is outside of it, so that the error is at most the number
+   * of threads that are adding times what they add at once. On the engine `'ts'` a worker that is terminated in the middle of
+   * an add leaves it there for good: the sum stays exact, and both ends stay off by one carry, less than what was added and
+   * one batch. On the engine `'wasm'` an add is done in full or not at all.
+   *
    * @throws RangeError `ERR_OUT_OF_RANGE` where an end is no safe integer.
    */
   bounds(): Bounds {
@@ -237,9 +257,11 @@ export class CounterTree {
   }
 
   /**
-   * The sign of `this - other` by precise sums. Takes them only where the bounds leave it open: first of the counter with
+   * Which of the two precise sums is the larger, as `preciseSumBigInt()` returns them: exactly, for every 64-bit value, those
+   * that have wrapped around included. Takes them only where the bounds leave it open: first of the counter with
    * the wider bounds, then of the other.
    *
+   * @returns the sign of `this - other`.
    * @param other a counter, of any arena, or a safe integer.
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
    */
@@ -255,7 +277,8 @@ export class CounterTree {
    * The sign of `this - other` as far as the bounds tell.
    *
    * @param other a counter, of any arena, or a safe integer.
-   * @returns -1 or 1, or 0: cannot tell, or equal.
+   * @returns -1 or 1, never another one than `compare()`; or 0: cannot tell, or equal. It cannot tell where bounds reach
+   *   beyond 2^63 - 1, since the sum may have wrapped around.
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
    */
   approximateCompare(other: CounterTree | number): -1 | 0 | 1 {
@@ -269,16 +292,23 @@ export class CounterTree {
       low = requireSafeInteger(other, 'other');
     }
     const own = this.#exactApproximate();
-    if (own > plus(low, slack)) return 1;
-    return plus(own, this.#slack) < low ? -1 : 0;
+    const high = plus(low, slack);
+    const ownHigh = plus(own, this.#slack);
+    // A range that reaches beyond 2^63 - 1 goes on at -2^63, and tells nothing.
+    if (high > MAX_SUM || ownHigh > MAX_SUM) return 0;
+    if (own > high) return 1;
+    return ownHigh < low ? -1 : 0;
   }
 
   /** `compare`, with this counter summed and the other one only if its bounds hold that sum. */
   #compareSummed(other: CounterTree): -1 | 0 | 1 {
     const sum = this.#exactPrecise();
     const low = other.#exactApproximate();
-    if (sum < low) return -1;
-    if (sum > plus(low, other.#slack)) return 1;
+    const high = plus(low, other.#slack);
+    if (high <= MAX_SUM) {
+      if (sum < low) return -1;
+      if (sum > high) return 1;
+    }
     return signOf(sum, other.#exactPrecise());
   }
 
@@ -316,10 +346,14 @@ export class CounterTree {
     );
   }
 
-  /** @returns a handle for `postMessage` or `workerData`; any thread of this process can attach it. */
+  /**
+   * The counter outlives the thread that made it from now on, and its memory is quarantined for a second after its
+   * destruction.
+   *
+   * @returns a handle for `postMessage` or `workerData`; any thread of this process can attach it.
+   */
   share(): SharedCounter {
-    this.#requireAlive();
-    arenaInternals(this.#arena).slots.markShared(this.#slot);
+    if (!arenaInternals(this.#arena).slots.markShared(this.#slot, this.#generation)) throw destroyedError();
     return {
       type: 'percpu.SharedCounter',
       version: LAYOUT_VERSION,
@@ -353,7 +387,7 @@ export class CounterTree {
     return new CounterTree(new Slot(arena, slot, generation, batchSize) as unknown as CounterTreeOptions);
   }
 
-  /** Gives the counter's memory back, for all threads. Idempotent; every further use is `ERR_DESTROYED`. */
+  /** Gives the counter's memory back, for all threads and whether it was shared or not. Idempotent; every further use is `ERR_DESTROYED`. */
   destroy(): void {
     arenaInternals(this.#arena).slots.release(this.#slot, this.#generation);
   }
@@ -397,14 +431,12 @@ function claimSlots(count: number, options: CounterTreeOptions | undefined): Slo
   }
   requireSafeInteger(initial, 'options.initial');
   if (!(arena instanceof CounterArena)) throw invalidArgType('options.arena', 'a CounterArena', arena);
-  const { slots, layout, engine } = arenaInternals(arena);
+  const { slots, layout } = arenaInternals(arena);
   const claimed: Slot[] = [];
   try {
-    while (claimed.length < count) {
-      const run = Math.min(count - claimed.length, layout.slotsPerChunk);
-      const first = slots.claim(run, batchSize);
+    for (const run of runsOf(count, layout)) {
+      const first = slots.claim(run, batchSize, initial);
       for (let slot = first; slot < first + run; slot++) {
-        if (initial !== 0) engine.set(slotAddresses(layout, slot).descriptor, initial);
         claimed.push(new Slot(arena, slot, slots.generation(slot), batchSize));
       }
     }

@@ -36,8 +36,9 @@ function carryOf(before: bigint, after: bigint, step: bigint): bigint {
  * fallback where there is no WebAssembly. See wasm/hot-path.ts for the drawing.
  *
  * Every word another thread may change is accessed through `Atomics` (sequentially consistent). V8 may stop a thread that
- * is being terminated between the add to a leaf and its carry: sums stay exact, and the approximate sum of that counter
- * stays behind by less than one carry more than its bounds say.
+ * is being terminated between the add to a leaf and its carry: sums stay exact, and the approximate sum and the bounds of
+ * that counter stay off by that carry. Nothing tells a carry that was lost from one that is on its way, so it is not
+ * repaired.
  */
 export class TsEngine implements CounterEngine {
   readonly name = 'ts';

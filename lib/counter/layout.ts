@@ -6,6 +6,7 @@ import { type TreeShape, treeShape } from './tree-shape.js';
 //   0        header: constants of the arena, then (on a cache line of its own) what changes
 //   5120     leaf offsets: per CPU number, the byte distance of its leaves from CPU 0's; entries from `cpus` on repeat the
 //            first ones, so that a CPU number beyond the shape finds a leaf as well
+//   owners   behind that table: a record per thread that owns slots (owners.ts)
 //   chunks   from `firstChunk` on, all alike, added as counters are needed:
 //              leaves of CPU 0 | leaves of CPU 1 | …    one stride each, counters side by side within it
 //              descriptors                              32 bytes per slot
@@ -15,7 +16,7 @@ import { type TreeShape, treeShape } from './tree-shape.js';
 // A slot is the place of one counter. Its address as a whole is the byte offset of its descriptor.
 
 /** Version of the memory layout: a handle from another one is refused. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 /** 'PCPU', the first word of every arena. */
 export const MAGIC = 0x55504350;
 export const CACHE_LINE = 64;
@@ -41,24 +42,39 @@ export const Header = {
   ARITY_ORDERS: 11,
   /** Chunks whose memory exists. Grows only. */
   CHUNKS: 16,
-  /** Live counters. */
-  LIVE: 17,
+  /** The last token given to a thread that owns slots. Grows only. */
+  LAST_OWNER: 17,
   /** No slot below this one is known to be free: where a search begins. A hint, never relied upon. */
   FIRST_FREE: 18,
-  /** Never changes: what a thread waits on to sleep. */
-  NEVER: 19,
 } as const;
 
 /** Byte offset of the table of leaf offsets; also written into wasm/hot-path.ts. */
 export const LEAF_OFFSETS = 5120;
 
+/** Threads that can own slots at a time; the counters of further ones are not given back when they end. */
+export const OWNER_RECORDS = 1024;
+export const OWNER_RECORD_BYTES = 16;
+
+/** Byte offsets within an owner's record. */
+export const OwnerRecord = {
+  /** 64 bits: which thread it is (thread-identity.ts), 0 for a free record. */
+  IDENTITY: 0,
+  /** 32 bits: the owner's token. */
+  TOKEN: 8,
+} as const;
+
 export const DESCRIPTOR_BYTES = 32;
 
 /** Word indices within a descriptor. */
 export const Descriptor = {
-  /** Odd: a live counter; even: a free slot. One more with each creation and each destruction. */
+  /** Odd: a live counter; even: none. One more with each creation and each destruction. */
   GENERATION: 0,
-  BATCH: 1,
+  /**
+   * Changed together with the generation, as one 64-bit word. 0: a free slot. With an even generation, the token of the
+   * thread that is claiming the slot; with an odd one, of the thread whose end destroys the counter, or -1 for a
+   * counter that was shared and outlives its maker.
+   */
+  OWNER: 1,
   /** Byte offset of CPU 0's leaf. */
   LEAF: 2,
   /** Byte offset of the first item of level 1. */
@@ -68,10 +84,11 @@ export const Descriptor = {
   /** Native runs that use the slot's memory: it is not handed out again while there are any. */
   PINS: 5,
   /**
-   * Of a live counter: whether another thread may know it. Of a free slot: when it was destroyed, in milliseconds of
-   * the monotonic clock (never 0), where another thread may have known it; else 0.
+   * Of a free slot: when its counter was destroyed, in milliseconds of the monotonic clock (never 0), where another
+   * thread may have known it; else 0.
    */
-  SHARED: 6,
+  QUARANTINED: 6,
+  BATCH: 7,
 } as const;
 
 /** Slots of a chunk; fewer where the arena's capacity is smaller or so many leaves would make chunks unwieldy. */
@@ -119,6 +136,8 @@ export interface ArenaLayout {
   readonly itemLines: number;
   /** Entries of the table of leaf offsets in memory, a power of two. */
   readonly leafOffsetEntries: number;
+  /** Byte offset of the owners' records. */
+  readonly ownersOffset: number;
   readonly bytesPerCounter: number;
   readonly maxBytes: number;
 }
@@ -184,7 +203,8 @@ export function layoutWith(
 ): ArenaLayout {
   const itemLines = Math.max(shape.items - 1, 0);
   const leafOffsetEntries = leafOffsetEntriesFor(shape);
-  const firstChunk = alignUp(LEAF_OFFSETS + 4 * leafOffsetEntries, WASM_PAGE);
+  const ownersOffset = LEAF_OFFSETS + 4 * leafOffsetEntries;
+  const firstChunk = alignUp(ownersOffset + OWNER_RECORDS * OWNER_RECORD_BYTES, WASM_PAGE);
   const endOfLeaves = leafOffsets[shape.cpus - 1]! + 8 * slotsPerChunk;
   const descriptorsOffset = nextInPage(endOfLeaves, DESCRIPTORS_WITHIN_PAGE);
   const itemsOffset = nextInPage(descriptorsOffset + DESCRIPTOR_BYTES * slotsPerChunk, ITEMS_WITHIN_PAGE);
@@ -210,6 +230,7 @@ export function layoutWith(
     rootsOffset,
     itemLines,
     leafOffsetEntries,
+    ownersOffset,
     bytesPerCounter: Math.ceil(usedBytes / slotsPerChunk),
     maxBytes: firstChunk + maxChunks * chunkBytes,
   };

@@ -2,13 +2,19 @@ import { PercpuError } from '../errors.js';
 import type { ArenaMemory } from './arena-memory.js';
 import type { CounterEngine } from './engine.js';
 import { type ArenaLayout, CACHE_LINE, DESCRIPTOR_BYTES, Descriptor, Header, slotAddresses } from './layout.js';
+import { ArenaOwners, NO_OWNER } from './owners.js';
 
 /**
- * How long the memory of a destroyed counter rests, in milliseconds, before it can be another counter's, when other
- * threads may have known it. An add checks that its counter is alive and then adds; a thread that loses its CPU between
- * the two would add to whatever is there when it runs again. The rest is longer than a thread waits for a CPU.
+ * How long the memory of a destroyed counter is in quarantine, in milliseconds, before it can be another counter's, when
+ * other threads may have known it. An add checks that its counter is alive and then adds; a thread that loses its CPU
+ * between the two would add to whatever is there when it runs again. The quarantine is longer than a thread waits for a CPU.
  */
-export const REST_MS = 1000;
+export const QUARANTINE_MS = 1000;
+
+/** How long one claim waits, at most and in all, for slots that other threads are claiming at the same moment. */
+const RIVALS_MS = 100;
+/** When to try again where such threads, or native runs, hold the slots that are missing. */
+const RETRY_MS = 10;
 
 /** A root and the bias behind it. */
 const ROOT_BYTES = 16;
@@ -16,25 +22,51 @@ const ROOTS_PER_LINE = CACHE_LINE / ROOT_BYTES;
 
 function monotonicMs(): number {
   const [seconds, nanoseconds] = process.hrtime();
-  // 0 means "not resting"; the clock wraps at 2^31 ms, and only differences are taken.
+  // 0 means "no quarantine"; the clock wraps at 2^31 ms, and only differences are taken.
   return ((seconds * 1000 + Math.floor(nanoseconds / 1e6)) & 0x7fff_ffff) | 1;
 }
 
+/** Milliseconds from one reading of the clock to a later one. */
+function elapsed(since: number): number {
+  return (monotonicMs() - since) & 0x7fff_ffff;
+}
+
+/** The first 64 bits of a descriptor. */
+function stateOf(generation: number, owner: number): bigint {
+  return (BigInt(owner) << 32n) | BigInt(generation >>> 0);
+}
+
 /**
- * Hands out and takes back the slots of an arena, from any thread, without locks: a thread that is terminated in the
- * middle can leave a slot unused, never another thread waiting.
+ * Hands out and takes back the slots of an arena, from any thread, without locks. A thread can be terminated between any
+ * two instructions in here: each change of hands is one atomic operation on a slot's generation and owner, which are one
+ * 64-bit word, so there is no moment at which a slot belongs to nobody and is not free. Some change only one half, with 32
+ * bits: on x86-64 and arm64 such accesses are ordered with those of the whole word.
  *
- * A slot's generation decides: even is free, odd is live. Claiming is a compare-and-swap from even to odd, releasing
- * one from the counter's odd generation to the next even one, so of several threads exactly one wins either. The
- * other words of a descriptor are written only by who owns the slot.
+ *   generation even, owner 0        free
+ *   generation even, owner token    being claimed by that thread: zeroed and written, invisible to every handle
+ *   generation odd,  owner token    live; destroyed at the latest when that thread ends
+ *   generation odd,  owner -1       live and shared: outlives its maker
+ *
+ * free -> claimed -> live: by the claiming thread. live -> shared: by the only thread that knows the counter, its maker.
+ * live or shared -> free: by any thread, with the generation of its handle; one of several wins. claimed or live ->
+ * free: by any thread once the owner has ended, with the owner's token, which is no later thread's. The owner can then not
+ * change the slot any more, and a slot that was handed on has another token: nothing live is ever freed for it.
+ *
+ * The generation grows by one with live and with free, so a compare-and-swap that was delayed fails (until 2^31 counters
+ * have lived in that very slot in between). The other words of a descriptor are written only by the claiming thread.
  */
 export class SlotAllocator {
   readonly #memory: ArenaMemory;
   readonly #layout: ArenaLayout;
   readonly #engine: CounterEngine;
   readonly #onNewChunk: (chunk: number) => void;
-  /** Milliseconds until the first slot that the search under way found resting is usable. */
-  #shortestRest = Number.POSITIVE_INFINITY;
+  readonly #owners: ArenaOwners;
+  /** Milliseconds until the first slot of those that a search found free and not usable can be used. */
+  #shortestWait = Number.POSITIVE_INFINITY;
+  /** Whether a search met a slot that another thread is claiming. */
+  #metRival = false;
+  /** When the claim under way began to wait for its rivals; `undefined` while it passes them by. */
+  #waitingSince: number | undefined;
 
   /** @param onNewChunk called with a new chunk's number before any of its memory is used. */
   constructor(memory: ArenaMemory, layout: ArenaLayout, engine: CounterEngine, onNewChunk: (chunk: number) => void) {
@@ -42,64 +74,152 @@ export class SlotAllocator {
     this.#layout = layout;
     this.#engine = engine;
     this.#onNewChunk = onNewChunk;
+    this.#owners = new ArenaOwners(memory, layout);
   }
 
-  /** Live counters of all threads. */
+  /** Live counters of all threads that have not ended. O(slots of the chunks there are). */
   get live(): number {
-    return Atomics.load(this.#memory.words, Header.LIVE);
+    this.#sweep();
+    let live = 0;
+    this.#forEachSlot((words, at) => {
+      live += Atomics.load(words, at + Descriptor.GENERATION) & 1;
+    });
+    return live;
   }
 
   /**
-   * Claims `count` slots next to each other, zeroed, for counters of that batch size.
+   * Claims `count` slots next to each other for counters of that batch size and initial value.
    *
    * @returns the number of the first slot.
    * @throws PercpuError `ERR_ARENA_FULL`, with nothing claimed.
    */
-  claim(count: number, batchSize: number): number {
-    let slot: number;
-    let slept = 0;
-    for (;;) {
-      this.#shortestRest = Number.POSITIVE_INFINITY;
-      const chunks = Atomics.load(this.#memory.words, Header.CHUNKS);
-      const hint = Math.max(0, Atomics.load(this.#memory.words, Header.FIRST_FREE));
-      slot = this.#search(hint, chunks, count);
-      if (slot < 0 && hint > 0) slot = this.#search(0, chunks, count);
-      if (slot >= 0) break;
-      if (this.#addChunk(chunks)) continue;
-      // Enough for every slot that rests now; those that others destroy meanwhile are not waited for again and again.
-      if (slept > REST_MS || !this.#sleepUntilRested()) break;
-      slept += this.#shortestRest;
-    }
-    if (slot < 0) {
-      throw new PercpuError(
-        'ERR_ARENA_FULL',
-        `The arena has no room for ${count === 1 ? 'another counter' : `${count} counters side by side`}: ` +
-          `${this.live} of ${this.#layout.capacity} are live`,
-      );
-    }
-    for (let i = 0; i < count; i++) this.#initialise(slot + i, i % ROOTS_PER_LINE, batchSize);
-    Atomics.add(this.#memory.words, Header.LIVE, count);
+  claim(count: number, batchSize: number, initial = 0): number {
+    const token = this.#ownToken();
+    const slot = this.#reserve(count, token);
+    for (let i = 0; i < count; i++) this.#initialise(slot + i, i % ROOTS_PER_LINE, batchSize, initial);
+    // A thread that is terminated from here on leaves counters that are live, and nobody's but its own.
+    for (let i = 0; i < count; i++) this.#publish(slot + i);
     Atomics.store(this.#memory.words, Header.FIRST_FREE, slot + count);
     return slot;
   }
 
-  /** Frees a slot. @returns false where that generation is gone: somebody destroyed the counter before. */
-  release(slot: number, generation: number): boolean {
-    const { words } = this.#memory;
-    const descriptor = this.#descriptorIndex(slot);
-    if (Atomics.load(words, descriptor + Descriptor.GENERATION) !== generation) return false;
-    // Before the slot becomes free, since whoever finds it free looks at this word. Two threads that destroy the same
-    // shared counter may both write, which only prolongs its rest.
-    if (Atomics.load(words, descriptor + Descriptor.SHARED) !== 0) {
-      Atomics.store(words, descriptor + Descriptor.SHARED, monotonicMs());
+  /**
+   * Whether `claim` would find room for these runs one after the other; claims nothing.
+   *
+   * @throws PercpuError `ERR_ARENA_FULL`, as `claim`.
+   */
+  requireRoom(runs: readonly number[]): void {
+    const token = this.#ownToken();
+    const reserved: [slot: number, count: number][] = [];
+    try {
+      for (const count of runs) reserved.push([this.#reserve(count, token), count]);
+    } finally {
+      for (const [slot, count] of reserved) for (let i = 0; i < count; i++) this.#giveUp(slot + i);
     }
-    const won =
-      Atomics.compareExchange(words, descriptor + Descriptor.GENERATION, generation, (generation + 1) | 0) ===
-      generation;
-    if (!won) return false;
-    Atomics.sub(words, Header.LIVE, 1);
-    if (slot < Atomics.load(words, Header.FIRST_FREE)) Atomics.store(words, Header.FIRST_FREE, slot);
+  }
+
+  #ownToken(): number {
+    return this.#owners.own(() => this.#sweep());
+  }
+
+  /** Claims slots without writing to them. */
+  #reserve(count: number, token: number): number {
+    const { words } = this.#memory;
+    this.#waitingSince = undefined;
+    for (;;) {
+      this.#shortestWait = Number.POSITIVE_INFINITY;
+      this.#metRival = false;
+      const chunks = Atomics.load(words, Header.CHUNKS);
+      const hint = Math.max(0, Atomics.load(words, Header.FIRST_FREE));
+      let slot = this.#search(hint, chunks, count, token);
+      if (slot < 0 && hint > 0) slot = this.#search(0, chunks, count, token);
+      if (slot >= 0) return slot;
+      if (this.#sweep() > 0 || this.#addChunk(chunks)) continue;
+      // A rival may give its slots up for want of one of ours. Once every thread waits for the rival it meets, one of
+      // them gets on: runs are claimed in ascending order, so no two wait for each other.
+      if (!this.#metRival || this.#waitingSince !== undefined) break;
+      this.#waitingSince = monotonicMs();
+    }
+    throw this.#full(count);
+  }
+
+  #full(count: number): PercpuError {
+    const retryAfterMs = this.#shortestWait;
+    const waiting = retryAfterMs !== Number.POSITIVE_INFINITY;
+    const error = new PercpuError(
+      'ERR_ARENA_FULL',
+      `The arena has no room for ${count === 1 ? 'another counter' : `${count} counters side by side`}: ` +
+        `${this.live} of ${this.#layout.capacity} are live` +
+        (waiting ? `; there may be room in ${retryAfterMs} ms (await arena.ready(${count}))` : ''),
+    );
+    return waiting ? Object.assign(error, { retryAfterMs }) : error;
+  }
+
+  /** Frees a slot. @returns false where that generation is gone: another thread destroyed the counter before. */
+  release(slot: number, generation: number): boolean {
+    const { words, longs } = this.#memory;
+    const at = this.#descriptorIndex(slot);
+    for (;;) {
+      const owner = Atomics.load(words, at + Descriptor.OWNER);
+      // After the owner: where the generation is still ours, so is the owner, shared or not.
+      if (Atomics.load(words, at + Descriptor.GENERATION) !== generation) return false;
+      // Before the slot becomes free, since the thread that finds it free looks at this word. A thread that writes it too
+      // late, to a slot that was destroyed and handed on, only prolongs a quarantine.
+      if (owner === NO_OWNER) Atomics.store(words, at + Descriptor.QUARANTINED, monotonicMs());
+      const before = stateOf(generation, owner);
+      const found = Atomics.compareExchange(longs, at / 2, before, stateOf(generation + 1, 0));
+      if (found === before) break;
+    }
+    this.#hint(slot);
     return true;
+  }
+
+  /** Gives back what this thread owns in the arena. It must not use its counters any more, unless they were shared. */
+  leave(): void {
+    this.#owners.leave((tokens) => this.#giveBack(tokens));
+  }
+
+  /** Frees the slots of threads that have ended. @returns how many. */
+  #sweep(): number {
+    return this.#owners.sweep((tokens) => this.#giveBack(tokens));
+  }
+
+  /**
+   * Frees the slots of owners that have ended. Without quarantine: no other thread has known their counters, and native
+   * runs have them pinned.
+   */
+  #giveBack(tokens: ReadonlySet<number>): number {
+    let freed = 0;
+    this.#forEachSlot((words, at, slot) => {
+      const owner = Atomics.load(words, at + Descriptor.OWNER);
+      if (owner === 0 || !tokens.has(owner)) return;
+      const generation = Atomics.load(words, at + Descriptor.GENERATION);
+      const before = stateOf(generation, owner);
+      const after = stateOf((generation + 1) & ~1, 0);
+      if (Atomics.compareExchange(this.#memory.longs, at / 2, before, after) !== before) return;
+      freed++;
+      this.#hint(slot);
+    });
+    return freed;
+  }
+
+  #hint(slot: number): void {
+    const { words } = this.#memory;
+    if (slot < Atomics.load(words, Header.FIRST_FREE)) Atomics.store(words, Header.FIRST_FREE, slot);
+  }
+
+  /** @param visit gets the memory as far as there are slots, the index of the descriptor's first word, and the slot's number. */
+  #forEachSlot(visit: (words: Int32Array, at: number, slot: number) => void): void {
+    const { slotsPerChunk, capacity } = this.#layout;
+    const chunks = Atomics.load(this.#memory.words, Header.CHUNKS);
+    if (chunks > 0) this.#memory.ensure(this.#endOfChunk(chunks - 1));
+    const { words } = this.#memory;
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const first = chunk * slotsPerChunk;
+      const end = Math.min(first + slotsPerChunk, capacity);
+      let at = this.#descriptorIndex(first);
+      for (let slot = first; slot < end; slot++, at += DESCRIPTOR_BYTES / 4) visit(words, at, slot);
+    }
   }
 
   /** Whether the slot is one of a chunk that exists; this thread can then use its memory. */
@@ -115,9 +235,21 @@ export class SlotAllocator {
     return Atomics.load(this.#memory.words, this.#descriptorIndex(slot) + Descriptor.GENERATION);
   }
 
-  /** Notes that other threads may know the slot from now on, so that it rests after its destruction. */
-  markShared(slot: number): void {
-    Atomics.store(this.#memory.words, this.#descriptorIndex(slot) + Descriptor.SHARED, 1);
+  /**
+   * Notes that other threads may know the counter from now on: it outlives its maker, and its memory is quarantined after
+   * its destruction.
+   *
+   * @returns false where that generation is gone.
+   */
+  markShared(slot: number, generation: number): boolean {
+    const { words, longs } = this.#memory;
+    const at = this.#descriptorIndex(slot);
+    const owner = Atomics.load(words, at + Descriptor.OWNER);
+    if (Atomics.load(words, at + Descriptor.GENERATION) !== generation) return false;
+    if (owner === NO_OWNER) return true;
+    const before = stateOf(generation, owner);
+    Atomics.compareExchange(longs, at / 2, before, stateOf(generation, NO_OWNER));
+    return Atomics.load(words, at + Descriptor.GENERATION) === generation;
   }
 
   /**
@@ -150,7 +282,7 @@ export class SlotAllocator {
   }
 
   /** First fit from a slot on. Runs lie within one chunk and begin where their leaves share cache lines. */
-  #search(from: number, chunks: number, count: number): number {
+  #search(from: number, chunks: number, count: number, token: number): number {
     const { slotsPerChunk, capacity } = this.#layout;
     const alignment = Math.min(8, 2 ** Math.ceil(Math.log2(count)));
     const end = Math.min(chunks * slotsPerChunk, capacity);
@@ -160,7 +292,7 @@ export class SlotAllocator {
       const last = Math.min(first + slotsPerChunk, end) - count;
       let slot = Math.max(first, Math.ceil(from / alignment) * alignment);
       while (slot <= last) {
-        const claimed = this.#claimRun(slot, count);
+        const claimed = this.#claimRun(slot, count, token);
         if (claimed === count) return slot;
         slot = Math.ceil((slot + claimed + 1) / alignment) * alignment;
       }
@@ -168,54 +300,93 @@ export class SlotAllocator {
     return -1;
   }
 
-  /** Claims up to `count` slots from `slot` on; gives all back and returns how many it had when one is not to be had. */
-  #claimRun(slot: number, count: number): number {
-    const { words } = this.#memory;
-    let descriptor = this.#descriptorIndex(slot);
-    for (let i = 0; i < count; i++, descriptor += DESCRIPTOR_BYTES / 4) {
-      const generation = Atomics.load(words, descriptor + Descriptor.GENERATION);
-      const usable = (generation & 1) === 0 && this.#isRested(descriptor);
-      if (
-        !usable ||
-        Atomics.compareExchange(words, descriptor + Descriptor.GENERATION, generation, (generation + 1) | 0) !==
-          generation
-      ) {
-        for (let back = descriptor, j = i; j > 0; j--) {
-          back -= DESCRIPTOR_BYTES / 4;
-          Atomics.sub(words, back + Descriptor.GENERATION, 1);
-        }
-        return i;
-      }
+  /** Claims up to `count` slots from `slot` on; gives all up and returns how many it had when one is not to be had. */
+  #claimRun(slot: number, count: number, token: number): number {
+    for (let i = 0; i < count; i++) {
+      if (this.#claimSlot(this.#descriptorIndex(slot + i), token)) continue;
+      for (let back = i; back-- > 0; ) this.#giveUp(slot + back);
+      return i;
     }
     return count;
   }
 
-  /** Whether a free slot can be used; notes how long the first of those that cannot still has to rest. */
-  #isRested(descriptor: number): boolean {
+  #claimSlot(at: number, token: number): boolean {
     const { words } = this.#memory;
-    if (Atomics.load(words, descriptor + Descriptor.PINS) !== 0) return false;
-    const since = Atomics.load(words, descriptor + Descriptor.SHARED);
+    for (;;) {
+      const owner = Atomics.load(words, at + Descriptor.OWNER);
+      const generation = Atomics.load(words, at + Descriptor.GENERATION);
+      if ((generation & 1) !== 0) return false;
+      if (owner === 0) {
+        // After the generation: a native run counts its pin first and looks at the generation then.
+        if (!this.#isUsable(at)) return false;
+        // The owner alone is enough: without an owner the generation is even, whatever has happened since it was read.
+        if (Atomics.compareExchange(words, at + Descriptor.OWNER, 0, token) !== 0) continue;
+        if (Atomics.load(words, at + Descriptor.GENERATION) === generation) return true;
+        // Claimed and destroyed by another thread in between: perhaps it is quarantined or pinned by now.
+        Atomics.store(words, at + Descriptor.OWNER, 0);
+      } else if (!this.#awaitRival(at, owner)) return false;
+    }
+  }
+
+  /** Waits a moment for another thread's claim to succeed or fail. @returns false where it is to be passed by. */
+  #awaitRival(at: number, owner: number): boolean {
+    this.#metRival = true;
+    this.#shortestWait = Math.min(this.#shortestWait, RETRY_MS);
+    const since = this.#waitingSince;
+    if (since === undefined || elapsed(since) >= RIVALS_MS) return false;
+    try {
+      // Returns at once where the owner has changed. It is not woken: claims that last longer than this are rare.
+      Atomics.wait(this.#memory.words, at + Descriptor.OWNER, owner, 1);
+    } catch {
+      // The main thread of a window, say, must not wait: it looks again and again.
+    }
+    return true;
+  }
+
+  // While this thread lives no other one changes a slot that it is claiming: half of the state can be stored by itself.
+
+  /** Makes a slot free that this thread was claiming. */
+  #giveUp(slot: number): void {
+    Atomics.store(this.#memory.words, this.#descriptorIndex(slot) + Descriptor.OWNER, 0);
+  }
+
+  /** Makes a slot live that this thread was claiming. Sequentially consistent: who sees it live sees what it holds. */
+  #publish(slot: number): void {
+    const at = this.#descriptorIndex(slot) + Descriptor.GENERATION;
+    Atomics.store(this.#memory.words, at, Atomics.load(this.#memory.words, at) + 1);
+  }
+
+  /** Whether a free slot can be used; notes how soon the first of those that cannot may be. */
+  #isUsable(at: number): boolean {
+    const { words } = this.#memory;
+    if (Atomics.load(words, at + Descriptor.PINS) !== 0) {
+      this.#shortestWait = Math.min(this.#shortestWait, RETRY_MS);
+      return false;
+    }
+    const since = Atomics.load(words, at + Descriptor.QUARANTINED);
     if (since === 0) return true;
     // The clock is read after the word: another thread's `since` is never in the future then.
-    const left = REST_MS - ((monotonicMs() - since) & 0x7fff_ffff);
-    if (left > 0) this.#shortestRest = Math.min(this.#shortestRest, left);
+    const left = QUARANTINE_MS - elapsed(since);
+    if (left > 0) this.#shortestWait = Math.min(this.#shortestWait, left);
     return left <= 0;
   }
 
   /** @param place as for `#root`. */
-  #initialise(slot: number, place: number, batchSize: number): void {
+  #initialise(slot: number, place: number, batchSize: number, initial: number): void {
     const { words } = this.#memory;
     const { descriptor, leaf, items } = slotAddresses(this.#layout, slot);
     const root = this.#root(slot, place);
     const at = descriptor / 4;
     const used = words[at + Descriptor.BATCH] !== 0;
-    words[at + Descriptor.BATCH] = batchSize;
+    // The batch size first: a slot whose claiming thread ends in the middle counts as used from then on.
+    Atomics.store(words, at + Descriptor.BATCH, batchSize);
     words[at + Descriptor.LEAF] = leaf;
     words[at + Descriptor.ITEMS] = items;
     words[at + Descriptor.ROOT] = root;
-    Atomics.store(words, at + Descriptor.SHARED, 0);
+    Atomics.store(words, at + Descriptor.QUARANTINED, 0);
     // Memory that was never used is zero, and stays untouched until somebody adds.
     if (used) this.#engine.clear(descriptor, this.#layout.itemLines);
+    if (initial !== 0) this.#engine.set(descriptor, initial);
   }
 
   #endOfChunk(chunk: number): number {
@@ -236,21 +407,5 @@ export class SlotAllocator {
     // Threads that add the same chunk do the same; one of them counts it.
     Atomics.compareExchange(words, Header.CHUNKS, chunks, chunks + 1);
     return true;
-  }
-
-  /**
-   * At the arena's capacity, sleeps until the first of the slots that the search found resting is usable: at most
-   * `REST_MS`.
-   *
-   * @returns false where none was resting, or where this thread must not sleep (the main thread of a window, say).
-   */
-  #sleepUntilRested(): boolean {
-    if (this.#shortestRest === Number.POSITIVE_INFINITY) return false;
-    try {
-      Atomics.wait(this.#memory.words, Header.NEVER, 0, this.#shortestRest);
-      return true;
-    } catch {
-      return false;
-    }
   }
 }

@@ -1,6 +1,9 @@
-import { arenaInternals, CounterArena } from '../counter/arena.js';
+import { arenaInternals, CounterArena, requireHandle, type SharedArena } from '../counter/arena.js';
+import type { ArenaMemory } from '../counter/arena-memory.js';
 import { type Bounds, CounterTree, counterInternals } from '../counter/counter-tree.js';
 import type { CounterEngine } from '../counter/engine.js';
+import { Descriptor, LAYOUT_VERSION, slotOfDescriptor } from '../counter/layout.js';
+import { type Accuracy, tightSlack } from '../counter/tree-shape.js';
 import { destroyedError, invalidArgType, outOfRange } from '../errors.js';
 import type { OomMemory } from '../oom/memory.js';
 import { pageBytes } from '../page-bytes.js';
@@ -22,10 +25,37 @@ export interface MmOptions {
   pageTableBytes?: number;
 }
 
+/** An mm as a value that `postMessage` and `workerData` carry to other threads of the process. */
+export interface SharedMm {
+  readonly type: 'percpu.SharedMm';
+  readonly version: number;
+  readonly processId: number;
+  readonly arena: SharedArena;
+  readonly name: string;
+  readonly pageTableBytes: number;
+  /** In the order file, anon, swap, shmem. */
+  readonly counters: readonly { readonly slot: number; readonly generation: number }[];
+}
+
 /** What is left in an mm's counters when it goes: the kernel reports that as "Bad rss-counter state". */
 export interface MmLeaks {
   /** Pages by counter, those that are not 0. */
   leaked: Partial<Record<MmCounter, number>>;
+}
+
+/** Counters that exist: what an attached mm is made around. */
+class Attached {
+  readonly arena: CounterArena;
+  readonly name: string;
+  readonly pageTableBytes: number;
+  readonly counters: readonly CounterTree[];
+
+  constructor(arena: CounterArena, name: string, pageTableBytes: number, counters: readonly CounterTree[]) {
+    this.arena = arena;
+    this.name = name;
+    this.pageTableBytes = pageTableBytes;
+    this.counters = counters;
+  }
 }
 
 /**
@@ -62,20 +92,21 @@ export class Mm implements OomMemory {
   readonly #anon: CounterTree;
   readonly #swap: CounterTree;
   readonly #shmem: CounterTree;
-  #destroyed = false;
+  readonly #memory: ArenaMemory;
 
   /**
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; PercpuError `ERR_ARENA_FULL`.
    */
   constructor(options?: MmOptions) {
+    const attached = options instanceof Attached ? options : undefined;
     const {
       arena = CounterArena.default,
       name = '',
       pageTableBytes = 0,
-    } = requireOptions(options, ['arena', 'name', 'pageTableBytes']);
+    } = attached ?? requireOptions(options as MmOptions | undefined, ['arena', 'name', 'pageTableBytes']);
     if (typeof name !== 'string') throw invalidArgType('options.name', 'a string', name);
     requireInteger(pageTableBytes, 'options.pageTableBytes', { min: 0, max: Number.MAX_SAFE_INTEGER });
-    const [file, anon, swap, shmem] = CounterTree.createMany(MM_COUNTERS.length, { arena });
+    const [file, anon, swap, shmem] = attached?.counters ?? CounterTree.createMany(MM_COUNTERS.length, { arena });
     this.#file = file!;
     this.#anon = anon!;
     this.#swap = swap!;
@@ -86,8 +117,8 @@ export class Mm implements OomMemory {
     this.#pageTablePages = Math.floor(pageTableBytes / pageBytes());
 
     this.#engine = arenaInternals(arena).engine;
-    // The bounds of a counter at 0 are 0 and the slack.
-    this.#slack = file!.bounds().max | 0;
+    this.#memory = arenaInternals(arena).memory;
+    this.#slack = tightSlack(arenaInternals(arena).layout.shape, file!.batchSize) | 0;
     ({ descriptor: this.#fileDescriptor, generation: this.#fileGeneration } = counterInternals(file!));
     ({ descriptor: this.#anonDescriptor, generation: this.#anonGeneration } = counterInternals(anon!));
     ({ descriptor: this.#swapDescriptor, generation: this.#swapGeneration } = counterInternals(swap!));
@@ -161,8 +192,18 @@ export class Mm implements OomMemory {
     return this.#swap.preciseSumPositive();
   }
 
+  /**
+   * The range the kernel documents for `rss()`: `rssSum - under <= rss <= rssSum + over` in pages, the ranges of its three
+   * counters added up, while none of them is below 0.
+   */
+  get accuracy(): Accuracy {
+    const { under, over } = this.#file.accuracy;
+    return { under: 3 * under, over: 3 * over };
+  }
+
   /** Whole pages that the page tables take. */
   pageTablePages(): number {
+    this.#requireAlive();
     return this.#pageTablePages;
   }
 
@@ -173,29 +214,95 @@ export class Mm implements OomMemory {
    * @throws PercpuError `ERR_DESTROYED`, `ERR_ARENA_FULL`.
    */
   fork(): Mm {
-    if (this.#destroyed) throw destroyedError();
+    this.#requireAlive();
     return new Mm({ arena: this.#arena, name: this.name });
   }
 
   /**
-   * Gives the counters back and tells what was left in them; all should be 0 when a process has unmapped everything.
-   * Idempotent: the second time nothing is left. Source: check_mm() of kernel/fork.c.
+   * Gives the counters back, for all threads, and tells what was left in them; all should be 0 when a process has unmapped
+   * everything. Idempotent: one call reports, of whichever thread, and every later one finds nothing left. Source: check_mm() of kernel/fork.c.
    */
   destroy(): MmLeaks {
     const leaked: MmLeaks['leaked'] = {};
-    if (this.#destroyed) return { leaked };
-    this.#destroyed = true;
-    for (const kind of MM_COUNTERS) {
-      const tree = this.#tree(kind);
-      const pages = Number(tree.preciseSumBigInt());
-      if (pages !== 0) leaked[kind] = pages;
-      tree.destroy();
+    if (this.#isAlive()) {
+      for (const kind of MM_COUNTERS) {
+        try {
+          const pages = Number(this.#tree(kind).preciseSumBigInt());
+          if (pages !== 0) leaked[kind] = pages;
+        } catch {
+          // Another thread is destroying the mm.
+        }
+      }
     }
-    return { leaked };
+    // Of several threads that destroy the mm the one that frees the first counter reports. All of them free the rest: the
+    // first one can be terminated before it does.
+    const { slots, layout } = arenaInternals(this.#arena);
+    const isFirst = slots.release(slotOfDescriptor(layout, this.#fileDescriptor), this.#fileGeneration);
+    for (const kind of MM_COUNTERS) this.#tree(kind).destroy();
+    return { leaked: isFirst ? leaked : {} };
+  }
+
+  /**
+   * Any thread may charge the mm from then on, and it outlives the thread that made it.
+   *
+   * @returns a handle for `postMessage` or `workerData`; any thread of this process can attach it.
+   * @throws PercpuError `ERR_DESTROYED`.
+   */
+  share(): SharedMm {
+    const counters = MM_COUNTERS.map((kind) => {
+      const { slot, generation } = this.#tree(kind).share();
+      return { slot, generation };
+    });
+    return {
+      type: 'percpu.SharedMm',
+      version: LAYOUT_VERSION,
+      processId: process.pid,
+      arena: this.#arena.share(),
+      name: this.name,
+      pageTableBytes: this.pageTableBytes,
+      counters,
+    };
+  }
+
+  /**
+   * Opens an mm of another thread, and its arena where this thread has not yet.
+   *
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` for a handle that does not fit; PercpuError
+   *   `ERR_DESTROYED` for an mm that is no more.
+   */
+  static attach(shared: SharedMm): Mm {
+    requireHandle(shared, 'shared', 'percpu.SharedMm', 'a handle that Mm.share() returned');
+    const { arena, name, pageTableBytes, counters: places, version, processId } = shared;
+    if (typeof name !== 'string') throw invalidArgType('shared.name', 'a string', name);
+    requireInteger(pageTableBytes, 'shared.pageTableBytes', { min: 0, max: Number.MAX_SAFE_INTEGER });
+    if (!Array.isArray(places) || places.length !== MM_COUNTERS.length) {
+      throw invalidArgType('shared.counters', `an array of ${MM_COUNTERS.length} counters`, places);
+    }
+    const counters = places.map((place, index) => {
+      if (typeof place !== 'object' || place === null) {
+        throw invalidArgType(`shared.counters[${index}]`, 'a slot and a generation', place);
+      }
+      const { slot, generation } = place;
+      return CounterTree.attach({ type: 'percpu.SharedCounter', version, processId, arena, slot, generation });
+    });
+    const isMm =
+      counters.every(({ batchSize }) => batchSize === counters[0]!.batchSize) &&
+      new Set(places.map(({ slot }) => slot)).size === places.length;
+    if (!isMm) throw outOfRange('shared.counters', 'the four counters of one mm', places);
+    return new Mm(new Attached(CounterArena.attach(arena), name, pageTableBytes, counters) as MmOptions);
   }
 
   [Symbol.dispose](): void {
     this.destroy();
+  }
+
+  #isAlive(): boolean {
+    const generation = (this.#fileDescriptor >>> 0) / 4 + Descriptor.GENERATION;
+    return Atomics.load(this.#memory.words, generation) === this.#fileGeneration;
+  }
+
+  #requireAlive(): void {
+    if (!this.#isAlive()) throw destroyedError();
   }
 
   #tree(kind: MmCounter): CounterTree {

@@ -11,7 +11,7 @@
 namespace percpu {
 
 inline constexpr uint32_t kArenaMagic = 0x55504350;
-inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kLayoutVersion = 2;
 inline constexpr uint32_t kLeafOffsets = 5120;
 inline constexpr uint32_t kCacheLine = 64;
 inline constexpr uint32_t kDescriptorBytes = 32;
@@ -28,16 +28,17 @@ struct ArenaHeader {
   uint32_t leaf_offset_mask;
 };
 
-// One counter's descriptor. `generation`, `pins` and `shared` are changed by any thread, always atomically.
+// One counter's descriptor. `generation` with `owner` (one 64-bit word), `pins` and `quarantined` are changed
+// by any thread, always atomically.
 struct Descriptor {
   uint32_t generation;
-  uint32_t batch;
+  int32_t owner;
   uint32_t leaf;
   uint32_t items;
   uint32_t root;
   int32_t pins;
-  int32_t shared;
-  uint32_t unused;
+  int32_t quarantined;
+  uint32_t batch;
 };
 static_assert(sizeof(Descriptor) == kDescriptorBytes);
 

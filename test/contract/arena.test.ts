@@ -213,14 +213,14 @@ describeEngines('sharing within a thread', (engine) => {
     expect(counter.preciseSum()).toBe(2);
   });
 
-  it('does not attach to a destroyed counter, nor to what came after it', () => {
+  it('does not attach to a destroyed counter, nor to what came after it', async () => {
     const arena = engine.arena({ cpus: 2, capacity: 2 });
     const counter = new CounterTree({ arena });
     const handle = counter.share();
     counter.destroy();
     expect(thrown(() => CounterTree.attach(handle))).toEqual(destroyed);
-    new CounterTree({ arena });
-    new CounterTree({ arena });
+    await arena.ready(2);
+    CounterTree.createMany(2, { arena });
     expect(thrown(() => CounterTree.attach(handle))).toEqual(destroyed);
     expect(arena.size).toBe(2);
   });

@@ -17,7 +17,10 @@ describe(`engines side by side on one memory: ${names}`, () => {
       const counter = new CounterTree({ arena, batchSize: 4 });
       const { memory, layout } = arenaInternals(arena);
       const { descriptor, generation } = counterInternals(counter);
-      const others = usableEngines.map(({ factory }) => factory(memory, layout));
+      // An arena made for 'ts' lies in a SharedArrayBuffer, where WebAssembly cannot reach.
+      const others = usableEngines
+        .filter(({ name }) => name !== 'wasm' || owner.name !== 'ts')
+        .map(({ factory }) => factory(memory, layout));
       let model = new TreeModel(cpus, 4);
       const random = randomIntegers(testSeed);
       for (let i = 0; i < 300; i++) {
@@ -65,24 +68,21 @@ describe('engines in several threads on one memory', () => {
   });
   afterAll(terminateWorkers);
 
-  it.each(['wasm', 'ts'] as const)(
-    'an arena of %s is attached by another thread with either engine',
-    async (engine) => {
-      const arena = new percpu.CounterArena({ cpus: 8, capacity: 1, engine });
-      const counter = new percpu.CounterTree({ arena, batchSize: 2 });
-      const handle = counter.share();
-      const additions = (['wasm', 'ts'] as const).map((name, index) =>
-        workers[index]!.call('add', {
-          counter: { ...handle, arena: { ...handle.arena, engine: name } },
-          times: 20_000,
-          delta: 2 * index + 1,
-        }),
-      );
-      for (let i = 0; i < 5_000; i++) counter.addOn(i % 8, -1);
-      expect(await Promise.all(additions)).toMatchObject([{ engine: 'wasm' }, { engine: 'ts' }]);
-      expect(counter.preciseSum()).toBe(20_000 + 60_000 - 5_000);
-      const { min, max } = counter.bounds();
-      expect(min <= 75_000 && 75_000 <= max, `${min} … ${max}`).toBe(true);
-    },
-  );
+  it('an arena of wasm is attached by another thread with either engine', async () => {
+    const arena = new percpu.CounterArena({ cpus: 8, capacity: 1, engine: 'wasm' });
+    const counter = new percpu.CounterTree({ arena, batchSize: 2 });
+    const handle = counter.share();
+    const additions = (['wasm', 'ts'] as const).map((name, index) =>
+      workers[index]!.call('add', {
+        counter: { ...handle, arena: { ...handle.arena, engine: name } },
+        times: 20_000,
+        delta: 2 * index + 1,
+      }),
+    );
+    for (let i = 0; i < 5_000; i++) counter.addOn(i % 8, -1);
+    expect(await Promise.all(additions)).toMatchObject([{ engine: 'wasm' }, { engine: 'ts' }]);
+    expect(counter.preciseSum()).toBe(20_000 + 60_000 - 5_000);
+    const { min, max } = counter.bounds();
+    expect(min <= 75_000 && 75_000 <= max, `${min} … ${max}`).toBe(true);
+  });
 });

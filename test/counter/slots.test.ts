@@ -3,7 +3,8 @@ import { arenaInternals, CounterArena } from '../../lib/counter/arena.js';
 import { ArenaMemory } from '../../lib/counter/arena-memory.js';
 import { CounterTree, counterInternals } from '../../lib/counter/counter-tree.js';
 import { Descriptor } from '../../lib/counter/layout.js';
-import { REST_MS, SlotAllocator } from '../../lib/counter/slots.js';
+import { QUARANTINE_MS, SlotAllocator } from '../../lib/counter/slots.js';
+import type { PercpuError } from '../../lib/errors.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { percpuError, thrown } from '../support/thrown.js';
 import { slotOf } from '../support/tree-model.js';
@@ -18,6 +19,16 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+/** `retryAfterMs` of what is thrown. */
+function retryAfter(run: () => unknown): number | undefined {
+  try {
+    run();
+  } catch (error) {
+    return (error as PercpuError).retryAfterMs;
+  }
+  throw new Error('nothing thrown');
+}
+
 describe('the memory of a destroyed counter', () => {
   it('is used again at once where no other thread has known it', () => {
     const arena = new CounterArena({ cpus: 2, capacity: 1 });
@@ -25,7 +36,7 @@ describe('the memory of a destroyed counter', () => {
     expect(clock.sleptMs).toBe(0);
   });
 
-  it('rests where another thread may have known it, and others are taken meanwhile', () => {
+  it('is quarantined where another thread may have known it, and others are taken first', () => {
     const arena = new CounterArena({ cpus: 2, capacity: 3 });
     const [first, second] = CounterTree.createMany(2, { arena });
     first!.share();
@@ -34,33 +45,29 @@ describe('the memory of a destroyed counter', () => {
     expect(slotOf(new CounterTree({ arena }))).toBe(1);
     expect(slotOf(new CounterTree({ arena }))).toBe(2);
     expect(clock.sleptMs).toBe(0);
-    clock.ms += REST_MS;
+    clock.ms += QUARANTINE_MS;
     expect(slotOf(new CounterTree({ arena }))).toBe(0);
     expect(clock.sleptMs).toBe(0);
   });
 
-  it('is waited for where there is no other', () => {
+  it('is not waited for where there is no other: the error tells when it is usable', () => {
     const arena = new CounterArena({ cpus: 2, capacity: 1 });
     const counter = new CounterTree({ arena });
     counter.share();
     clock.ms += 400;
     counter.destroy();
     clock.ms += 300;
+    expect(thrown(() => new CounterTree({ arena }))).toEqual(
+      percpuError('ERR_ARENA_FULL', '0 of 1 are live', '700 ms'),
+    );
+    const left = retryAfter(() => new CounterTree({ arena }))!;
+    expect(left).toBeGreaterThanOrEqual(QUARANTINE_MS - 300 - 1);
+    expect(left).toBeLessThanOrEqual(QUARANTINE_MS - 300 + 1);
+    expect(clock.sleptMs).toBe(0);
+    clock.ms += left;
     expect(new CounterTree({ arena, initial: 3 }).preciseSum()).toBe(3);
-    expect(clock.sleptMs).toBeGreaterThanOrEqual(REST_MS - 300 - 1);
-    expect(clock.sleptMs).toBeLessThanOrEqual(REST_MS);
     expect(thrown(() => new CounterTree({ arena }))).toEqual(full);
-  });
-
-  it('is waited for as a whole run, whose parts were given back one after another', () => {
-    const arena = new CounterArena({ cpus: 2, capacity: 2 });
-    const counters = CounterTree.createMany(2, { arena });
-    for (const counter of counters) counter.share();
-    counters[0]!.destroy();
-    clock.ms += 300;
-    counters[1]!.destroy();
-    expect(CounterTree.createMany(2, { arena })).toHaveLength(2);
-    expect(arena.size).toBe(2);
+    expect(retryAfter(() => new CounterTree({ arena }))).toBeUndefined();
   });
 
   it('is used again although the clock has wrapped around in between', () => {
@@ -69,9 +76,10 @@ describe('the memory of a destroyed counter', () => {
     const counter = new CounterTree({ arena });
     counter.share();
     counter.destroy();
-    clock.ms += REST_MS;
+    clock.ms += QUARANTINE_MS - 100;
+    expect(retryAfter(() => new CounterTree({ arena }))).toBeLessThanOrEqual(101);
+    clock.ms += 101;
     expect(new CounterTree({ arena }).preciseSum()).toBe(0);
-    expect(clock.sleptMs).toBeLessThanOrEqual(2);
   });
 
   it('is not used again while a native run has it pinned', () => {
@@ -124,20 +132,19 @@ describe('another thread', () => {
     expect(arena.size).toBe(8_194);
   });
 
-  it('that destroys a shared counter while this one searches does not cut its rest short', () => {
+  it('that destroys a shared counter while this one searches does not cut its quarantine short', () => {
     const { arena, interrupted, other } = twoThreads(1);
     const counter = new CounterTree({ arena });
     counter.share();
     const { slot, generation } = counterInternals(counter);
-    let destroyedAt = 0;
     const allocator = interrupted((search) => {
       if (search > 1) return;
       clock.ms += 10;
-      destroyedAt = clock.ms;
       expect(other.exists(slot) && other.release(slot, generation)).toBe(true);
     });
+    expect(retryAfter(() => allocator.claim(1, 32))).toBe(QUARANTINE_MS);
+    clock.ms += QUARANTINE_MS;
     expect(allocator.claim(1, 32)).toBe(slot);
-    expect(clock.ms - destroyedAt).toBeGreaterThanOrEqual(REST_MS - 1);
   });
 
   it('that grows the memory is followed', () => {

@@ -187,7 +187,8 @@ describe.skipIf(!native.addon)(`native runs${reason}`, { timeout: 60_000 }, () =
           expect(min <= sum && sum <= max).toBe(true);
           counter.destroy();
         }
-        // The arena has one place: no run can have kept it. What was shared rests for a second first.
+        // The arena has one place: no run can have kept it. What was shared is quarantined for a second first.
+        await arena.ready();
         const next = new CounterTree({ arena });
         expect([next.preciseSum(), next.approximateSum()]).toEqual([0, 0]);
         next.destroy();

@@ -28,7 +28,7 @@ class TestArena {
     auto* offsets = reinterpret_cast<uint32_t*>(base_ + percpu::kLeafOffsets);
     for (uint32_t entry = 0; entry < entries; entry++) offsets[entry] = entry % cpus * kStride;
     auto* descriptor = reinterpret_cast<percpu::Descriptor*>(base_ + descriptor_);
-    *descriptor = {1, batch, leaves, items, items + (lines - 1) * percpu::kCacheLine, 0, 0, 0};
+    *descriptor = {1, 1, leaves, items, items + (lines - 1) * percpu::kCacheLine, 0, 0, batch};
     CHECK(arena_.Open(base_, bytes_));
     CHECK(counter_.Open(arena_, descriptor_));
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, expect, it, vi } from 'vitest';
 import { CounterTree, type SharedCounter } from '../../lib/counter/counter-tree.js';
-import { REST_MS } from '../../lib/counter/slots.js';
+import { QUARANTINE_MS } from '../../lib/counter/slots.js';
 import { describeEngines, type TestEngine } from '../support/engines.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { seeded } from '../support/random.js';
@@ -47,19 +47,21 @@ class Model {
   readonly live: { counter: CounterTree; slot: number; expected: TreeModel; shared: boolean }[] = [];
   readonly handles: { shared: SharedCounter; slot: number; alive: boolean }[] = [];
   /** By slot: when it was given back, if other threads may have known it. */
-  readonly restingSince = new Map<number, number>();
+  readonly quarantinedSince = new Map<number, number>();
   readonly #capacity: number;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
-  /** Whether so many slots side by side are free: aligned as runs are, resting ones included since they are waited for. */
-  hasRoomFor(count: number): boolean {
+  /** Whether so many slots side by side can be had: aligned as runs are, out of quarantine by that time. */
+  hasRoomFor(count: number, atMs: number): boolean {
     const alignment = Math.min(8, 2 ** Math.ceil(Math.log2(count)));
     const taken = new Set(this.live.map(({ slot }) => slot));
+    const usable = (slot: number) =>
+      !taken.has(slot) && atMs - (this.quarantinedSince.get(slot) ?? Number.NEGATIVE_INFINITY) >= QUARANTINE_MS;
     for (let first = 0; first + count <= this.#capacity; first += alignment) {
-      if (Array.from({ length: count }, (_, i) => first + i).every((slot) => !taken.has(slot))) return true;
+      if (Array.from({ length: count }, (_, i) => first + i).every(usable)) return true;
     }
     return false;
   }
@@ -80,9 +82,9 @@ function run(engine: TestEngine, capacity: number, operations: Operation[]): voi
       const slot = slotOf(counter);
       expect(model.live.some((other) => other.slot === slot)).toBe(false);
       expect(slot).toBeLessThan(capacity);
-      const since = model.restingSince.get(slot);
-      if (since !== undefined) expect(clock.ms - since).toBeGreaterThanOrEqual(REST_MS - 1);
-      model.restingSince.delete(slot);
+      const since = model.quarantinedSince.get(slot);
+      if (since !== undefined) expect(clock.ms - since).toBeGreaterThanOrEqual(QUARANTINE_MS - 1);
+      model.quarantinedSince.delete(slot);
       expect(counter.preciseSum()).toBe(initial);
       expect(counter.approximateSum()).toBe(initial);
       expect(counter.leaves()).toEqual([0, 0, 0]);
@@ -104,8 +106,14 @@ function run(engine: TestEngine, capacity: number, operations: Operation[]): voi
         const count = 'count' in next ? next.count : 1;
         const initial = 'initial' in next ? next.initial : 0;
         const make = () => CounterTree.createMany(count, { arena, initial, batchSize: BATCH });
-        if (model.hasRoomFor(count)) taken(make(), initial, 'share' in next && next.share);
-        else expect(thrown(make)).toEqual(full);
+        const share = 'share' in next && next.share;
+        if (model.hasRoomFor(count, clock.ms)) taken(make(), initial, share);
+        else {
+          expect(thrown(make)).toEqual(full);
+          clock.ms += QUARANTINE_MS;
+          if (model.hasRoomFor(count, clock.ms)) taken(make(), initial, share);
+          else expect(thrown(make)).toEqual(full);
+        }
         break;
       }
       case 'destroy':
@@ -113,7 +121,7 @@ function run(engine: TestEngine, capacity: number, operations: Operation[]): voi
         chosen.counter.destroy();
         chosen.counter.destroy();
         live.splice(live.indexOf(chosen), 1);
-        if (chosen.shared) model.restingSince.set(chosen.slot, clock.ms);
+        if (chosen.shared) model.quarantinedSince.set(chosen.slot, clock.ms);
         for (const handle of handles) if (handle.slot === chosen.slot) handle.alive = false;
         expect(thrown(() => chosen.counter.add(1))).toEqual(destroyed);
         break;

@@ -5,7 +5,7 @@ import { CounterTree } from '../../dist/index.js';
 
 const ADDS_PER_TURN = 50_000;
 const SHORT_LIVED = 100;
-/** The memory of counters that were shared rests for a second: how much of it there is must not depend on the load. */
+/** The memory of counters that were shared is quarantined for a second: how much of it there is must not depend on the load. */
 const SHORT_LIVED_EVERY_MS = 100;
 
 const counter = CounterTree.attach(workerData.shared);

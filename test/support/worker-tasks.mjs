@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import * as percpu from '../../dist/index.js';
 
-const { CounterArena, CounterTree } = percpu;
+const { CounterArena, CounterTree, Mm } = percpu;
 
 /** Arenas and counters this thread holds on to, by the name the test gave them. */
 const held = new Map();
@@ -48,6 +48,25 @@ const tasks = {
     return { precise: attached.preciseSum(), engine: CounterArena.attach(counter.arena).engine };
   },
 
+  chargeMm: ({ mm, times, gate }) => {
+    const attached = Mm.attach(mm);
+    pass(gate);
+    for (let i = 0; i < times; i++) {
+      attached.add('file', 1);
+      attached.add('anon', 2);
+      attached.add('swap', 3);
+      attached.add('shmem', 4);
+    }
+    return { name: attached.name, pageTableBytes: attached.pageTableBytes };
+  },
+  destroyMm: ({ mm }) => {
+    Mm.attach(mm).destroy();
+  },
+  makeMm: ({ arena }) => {
+    const mm = new Mm({ arena: CounterArena.attach(arena) });
+    mm.add('anon', 11);
+    return mm.share();
+  },
   create: ({ arena, options, name }) => {
     const counter = new CounterTree({ ...options, ...(arena ? { arena: CounterArena.attach(arena) } : {}) });
     held.set(name, counter);

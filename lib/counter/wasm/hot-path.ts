@@ -21,7 +21,7 @@
 // @ts-ignore: decorator
 @inline const GENERATION: usize = 0;
 // @ts-ignore: decorator
-@inline const BATCH: usize = 4;
+@inline const BATCH: usize = 28;
 // @ts-ignore: decorator
 @inline const LEAF: usize = 8;
 // @ts-ignore: decorator
@@ -104,7 +104,7 @@ export function init(
 
 /**
  * Whether the counter is not destroyed. A plain load: a counter destroyed this instant may still receive the add that
- * follows, which is why the memory of a shared counter rests before it is used again (slots.ts).
+ * follows, which is why the memory of a shared counter is quarantined before it is used again (slots.ts).
  */
 // @ts-ignore: decorator
 @inline function isAlive(descriptor: usize, generation: u32): bool {

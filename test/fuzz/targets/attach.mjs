@@ -22,11 +22,11 @@ function prepare(engine, cpus) {
   const { memory } = arenaHandle;
   const words = new Int32Array(memory instanceof SharedArrayBuffer ? memory : memory.buffer);
   const descriptors = handles.map(({ slot, generation }) => {
-    // The one place where the four words of its descriptor begin with its generation and batch size.
+    // The one place where the words of its descriptor begin with its generation and end with its batch size.
     const batch = counters[handles.findIndex((handle) => handle.slot === slot)].batchSize;
     for (let at = words.length - DESCRIPTOR_BYTES / 4; at > LEAF_OFFSETS / 4 + 8192; at -= DESCRIPTOR_BYTES / 4) {
       const first = at - (at % (DESCRIPTOR_BYTES / 4)) + slot * (DESCRIPTOR_BYTES / 4);
-      if (words[first] === generation && words[first + 1] === batch && words[first + 4] !== 0) return first;
+      if (words[first] === generation && words[first + 7] === batch && words[first + 4] !== 0) return first;
     }
     throw new Error('no descriptor found');
   });

@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest';
+import { CounterArena } from '../../lib/counter/arena.js';
+import { CounterTree } from '../../lib/counter/counter-tree.js';
+import { NOT_NUMBERS, percpuError, rangeError, rejected, typeError } from '../support/thrown.js';
+
+function full(capacity: number): { arena: CounterArena; counters: CounterTree[] } {
+  const arena = new CounterArena({ cpus: 2, capacity });
+  return { arena, counters: CounterTree.createMany(capacity, { arena }) };
+}
+
+it('resolves once quarantined memory can be used, and lets the thread run', async () => {
+  const { arena, counters } = full(3);
+  for (const counter of counters) counter.share();
+  for (const counter of counters) counter.destroy();
+  expect(() => CounterTree.createMany(3, { arena })).toThrow('arena.ready(3)');
+  let turns = 0;
+  const ticking = setInterval(() => turns++, 5);
+  await arena.ready(3);
+  clearInterval(ticking);
+  expect(turns).toBeGreaterThan(10);
+  expect(CounterTree.createMany(3, { arena })).toHaveLength(3);
+});
+
+it('resolves at once where there is room, and takes none', async () => {
+  const arena = new CounterArena({ cpus: 2, capacity: 20_000 });
+  await arena.ready(20_000);
+  expect(arena.size).toBe(0);
+  expect(CounterTree.createMany(20_000, { arena })).toHaveLength(20_000);
+});
+
+it('rejects where waiting does not help', async () => {
+  const { arena, counters } = full(3);
+  expect(await rejected(() => arena.ready())).toEqual(percpuError('ERR_ARENA_FULL', '3 of 3 are live'));
+  counters[0]!.share();
+  counters[0]!.destroy();
+  await arena.ready();
+  expect(await rejected(() => arena.ready(2))).toEqual(percpuError('ERR_ARENA_FULL', '2 of 3 are live'));
+  expect(await rejected(() => arena.ready(4))).toEqual(percpuError('ERR_ARENA_FULL', '2 of 3 are live'));
+});
+
+it('refuses what is no number of counters', async () => {
+  const { arena } = full(1);
+  for (const count of NOT_NUMBERS) {
+    expect(await rejected(() => arena.ready(count as never))).toEqual(typeError('count', 'number'));
+  }
+  for (const count of [0, -1, 1.5, Number.NaN, 2 ** 20 + 1]) {
+    expect(await rejected(() => arena.ready(count))).toEqual(rangeError('count', 'from 1 to 1048576'));
+  }
+});

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { ownIdentity } from '../../lib/counter/thread-identity.js';
+import { runChild } from '../support/built.js';
+
+async function scenario(...args: string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await runChild({ file: './ended-owners-child.mjs', args });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout);
+}
+
+const reason = ownIdentity() > 0n ? undefined : 'no /proc/thread-self/stat, and so no telling which threads have ended';
+const skipped = reason ? ` (skipped: ${reason})` : '';
+
+describe.skipIf(reason)(`what a worker owned when it ended${skipped}`, () => {
+  it('is given back where it was terminated in the middle of createMany', { timeout: 120_000 }, async () => {
+    expect(await scenario('terminated')).toEqual({
+      size: 10,
+      filled: 65_536 - 6,
+      sums: [0],
+      own: Array(10).fill(7),
+    });
+  });
+
+  it('is found by a thread that needs the room', { timeout: 60_000 }, async () => {
+    // One counter of each of the six workers was shared, and lives on.
+    expect(await scenario('full')).toEqual({ made: 6 * 1_900, size: 6 });
+  });
+
+  it.each(['terminate', 'exit', 'throw', 'return'])('%s: is given back, but for what it shared', async (ending) => {
+    expect(await scenario('ending', ending)).toEqual({ before: [1, 5], after: 0 });
+  });
+});
+
+it('two workers that claim in the same moment both find room', { timeout: 60_000 }, async () => {
+  expect(await scenario('race')).toEqual({ failed: ['', ''], size: 0 });
+});
