@@ -109,7 +109,7 @@ async function watchRss(pids: number[] | undefined, options: RssOptions, account
       intervalMs: 1000 * options.interval,
       inPlace: !options.json,
       draw: async (signal) => {
-        const readings = await scanner.scan(signal);
+        const readings = await scanner.scan({ signal });
         return (rows) => print(readings, pids, options, accounting, options.limit ?? Math.max(1, rows - LINES_AROUND));
       },
     });
