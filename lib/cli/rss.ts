@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { PercpuError } from '../errors.js';
-import { type RssAccounting, rssAccounting } from '../proc/accounting.js';
+import { type RssAccounting, toRssAccounting } from '../proc/accounting.js';
 import { observerPids } from '../proc/observer.js';
+import { openTree } from '../proc/proc-tree.js';
 import { type RssReading, readRss } from '../proc/rss.js';
 import { RssScanner, scanRss } from '../proc/rss-scanner.js';
 import { seconds, wholeNumber } from './options.js';
@@ -91,8 +92,8 @@ function readEach(pids: number[], root: string | undefined): RssReading[] {
 
 async function showRss(given: number[], options: RssOptions): Promise<void> {
   const pids = given.length > 0 ? given : undefined;
-  // With a root of another machine the accounting is that tree's own; what is said of it is this machine's at the most.
-  const accounting = rssAccounting();
+  const tree = openTree(options.root);
+  const accounting = toRssAccounting(tree.accounting, tree.cpus);
   if (options.watch !== undefined) return watchRss(pids, options, accounting);
   const { root } = options;
   const readings = pids ? readEach(pids, root) : await scanRss(root === undefined ? {} : { root });
