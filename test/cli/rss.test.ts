@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -140,9 +140,13 @@ describe.skipIf(process.platform !== 'linux')('percpu rss', () => {
   it('ends on the first signal while the reader stalls, and does not grow meanwhile', async () => {
     const many = new FakeProc({ onlineCpus: 2 });
     for (let pid = 1; pid <= 300; pid++) many.set(pid, { approximate: 500, resident: 512, rollupKiB: 2048 });
-    const child = spawn(process.execPath, [main, 'rss', '--watch=0.1', '--json', '--root', many.root]);
+    const pipe = `${many.root}/pipe`;
+    spawnSync('mkfifo', [pipe]);
+    // Open for both, so that neither end waits for the other; nothing is ever read.
+    const stdout = openSync(pipe, 'r+');
+    const args = [main, 'rss', '--watch=0.1', '--json', '--root', many.root];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', stdout, 'inherit'] });
     try {
-      child.stdout.pause();
       const written = () => Number(/^wchar: (\d+)$/m.exec(readFileSync(`/proc/${child.pid}/io`, 'latin1'))![1]);
       await expect.poll(written, { timeout: 20_000 }).toBeGreaterThan(60_000);
       await sleep(500);
@@ -151,10 +155,10 @@ describe.skipIf(process.platform !== 'linux')('percpu rss', () => {
       // Not even looked at: a picture that nobody takes is not made.
       expect(cpuTicks(child.pid!) - before).toBeLessThan(20);
       child.kill('SIGTERM');
-      // 'close' would wait for the reader.
       expect(await once(child, 'exit')).toEqual([0, null]);
     } finally {
       child.kill('SIGKILL');
+      closeSync(stdout);
       many.remove();
     }
   });
