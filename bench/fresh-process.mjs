@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { cannotRun, reportInOneLine } from './cannot-run.mjs';
 
 const execute = promisify(execFile);
 const self = fileURLToPath(import.meta.url);
@@ -21,7 +22,8 @@ export async function inFreshProcess(module, argument) {
 
 if (process.argv[1] === self) {
   const [href, argument] = process.argv.slice(2);
-  const { default: measure } = await import(href);
-  console.log(JSON.stringify(await measure(JSON.parse(argument))));
+  reportInOneLine();
+  const { default: measure } = await import(href).catch(cannotRun);
+  console.log(JSON.stringify(await Promise.resolve(measure(JSON.parse(argument))).catch(cannotRun)));
   process.exit(0);
 }

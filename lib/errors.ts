@@ -38,11 +38,21 @@ export class PercpuError extends Error {
   }
 }
 
+/**
+ * @returns the text with `\uXXXX`, as in JSON, for characters that steer a terminal, break a line or turn the writing
+ *   direction: control characters (also U+007F to U+009F, which JSON lets through), format characters, and U+2028 and U+2029.
+ */
+export function escapeInvisible(text: string): string {
+  // Those beyond U+FFFF are two units, and so two escapes.
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (found) => found.split('').map(escaped).join(''));
+}
+
 /** A name that is one: objects can have anything in its place, or throw when they are asked. */
 function nameOf(read: () => unknown): string | undefined {
   try {
     const name = read();
-    return typeof name === 'string' && name !== '' ? name.slice(0, 40) : undefined;
+    return typeof name === 'string' && name !== '' ? escapeInvisible(name.slice(0, 40)) : undefined;
   } catch {
     return undefined;
   }
@@ -50,7 +60,7 @@ function nameOf(read: () => unknown): string | undefined {
 
 /** @returns at most 40 characters of a text that a caller gave, quotes and control characters escaped as in JSON. */
 export function shorten(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text).slice(1, -1);
+  return escapeInvisible(JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text).slice(1, -1));
 }
 
 /** A short rendering of a rejected value: enough to recognise it, never a whole object graph. */
@@ -67,7 +77,7 @@ export function describe(value: unknown): string {
     case 'function':
       return `a function (${nameOf(() => value.name) ?? 'anonymous'})`;
     default:
-      return String(value);
+      return escapeInvisible(String(value));
   }
 }
 
@@ -85,9 +95,9 @@ export function outOfRange(argument: string, allowed: string, given: unknown): R
   });
 }
 
-/** @returns a `PercpuError` for a failed system call, with the system's own `code` (`ESRCH`, `EINVAL`, …). */
+/** @returns a `PercpuError` for a failed system call, with the system's own `code` (`ESRCH`, `EINVAL`, …); `syscall` is its property. */
 export function systemError(code: string, message: string, details: SystemErrorDetails): PercpuError {
-  return new PercpuError(code, `${code}: ${message}, ${details.syscall}`, { details });
+  return new PercpuError(code, `${code}: ${message}`, { details });
 }
 
 /** @returns the error for a counter that was destroyed. */

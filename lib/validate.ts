@@ -53,11 +53,45 @@ export function nearestName(given: string, names: readonly string[]): string | u
   return best !== undefined && edits(best) <= Math.max(1, Math.floor(best.length / 3)) ? best : undefined;
 }
 
+/** What is allowed, with the option that a value of another kind was probably meant for. */
+function optionsObject(value: unknown, names: readonly string[]): string {
+  const meant =
+    value instanceof AbortSignal && names.includes('signal')
+      ? ', as in { signal }'
+      : Array.isArray(value) && names.includes('pids')
+        ? ', as in { pids }'
+        : '';
+  return `an object with options${meant}`;
+}
+
+/** Reads each option once: a getter may give another value, or throw, the next time. */
+function readOptions<T extends object>(
+  value: T,
+  names: readonly (keyof T & string)[],
+  argument: string,
+): { unknown: string | undefined; options: Partial<T> } {
+  try {
+    if (Array.isArray(value) || value instanceof AbortSignal) {
+      throw invalidArgType(argument, optionsObject(value, names), value);
+    }
+    const unknown = Object.keys(value).find((name) => !(names as readonly string[]).includes(name));
+    const options: Partial<T> = {};
+    for (const name of names) if (unknown === undefined && name in value) options[name] = value[name];
+    return { unknown, options };
+  } catch (error) {
+    if ((error as { code?: unknown } | undefined)?.code === 'ERR_INVALID_ARG_TYPE') throw error;
+    throw Object.assign(new TypeError(`${argument} cannot be read: a getter or a proxy throws`, { cause: error }), {
+      code: 'ERR_INVALID_ARG_TYPE' as ErrorCode,
+    });
+  }
+}
+
 /**
  * @param names every option there is.
- * @returns `value`, when it is an object with no other names than these; an empty object for `undefined`.
- * @throws TypeError `ERR_INVALID_ARG_TYPE` for what is no plain object of options (an array, a function, an `AbortSignal`
- *   included), and for a name nobody knows, with the name that was probably meant.
+ * @returns the values of `value`, when it is an object with no other names than these; an empty object for `undefined`.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` for what is no object of options (an array, a function, an `AbortSignal`
+ *   included); for one whose getters throw, with what they threw as `cause`; and for an unknown name, with the name that was
+ *   probably meant.
  */
 export function requireOptions<T extends object>(
   value: T | undefined,
@@ -65,11 +99,9 @@ export function requireOptions<T extends object>(
   argument = 'options',
 ): Partial<T> {
   if (value === undefined) return {};
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof AbortSignal) {
-    throw invalidArgType(argument, 'an object with options', value);
-  }
-  const unknown = Object.keys(value).find((name) => !(names as readonly string[]).includes(name));
-  if (unknown === undefined) return value;
+  if (typeof value !== 'object' || value === null) throw invalidArgType(argument, optionsObject(value, names), value);
+  const { unknown, options } = readOptions(value, names, argument);
+  if (unknown === undefined) return options;
   const near = nearestName(unknown, names);
   const meant = near === undefined ? `known: ${names.join(', ')}` : `did you mean '${near}'?`;
   throw Object.assign(new TypeError(`${argument} has no '${shorten(unknown)}'; ${meant}`), {

@@ -53,6 +53,67 @@ describe('options', () => {
     });
   });
 
+  test.each([
+    [
+      'a getter that throws',
+      Object.defineProperty({}, 'root', {
+        enumerable: true,
+        get: () => {
+          throw new Error('no');
+        },
+      }),
+    ],
+    [
+      'a revoked proxy',
+      (() => {
+        const { proxy, revoke } = Proxy.revocable({}, {});
+        revoke();
+        return proxy;
+      })(),
+    ],
+    [
+      'a proxy whose traps throw',
+      new Proxy(
+        {},
+        {
+          ownKeys: () => {
+            throw new Error('no');
+          },
+        },
+      ),
+    ],
+  ])('%s: an error of this package, with the other one as its cause', async (_what, value) => {
+    for (const call of [() => readRss('self', value), () => scanRss(value), () => topology(value)]) {
+      expect(await thrownBy(call)).toMatchObject({
+        code: 'ERR_INVALID_ARG_TYPE',
+        message: 'options cannot be read: a getter or a proxy throws',
+        cause: expect.any(Error),
+      });
+    }
+  });
+
+  test('each is read once', () => {
+    const roots = ['/proc', 5];
+    expect(
+      readRss('self', {
+        get root() {
+          return roots.shift() as string;
+        },
+      }).pid,
+    ).toBe(process.pid);
+    expect(roots).toEqual([5]);
+  });
+
+  test('what they are meant for is named where that is clear', async () => {
+    expect(await thrownBy(() => scanRss([1] as never))).toMatchObject({
+      message: 'options must be an object with options, as in { pids }; given: an object (Array)',
+    });
+  });
+
+  test('a name is quoted without what steers a terminal', () => {
+    expect(() => new CounterArena({ 'a\u009b\u202e': 1 } as never)).toThrow("no 'a\\u009b\\u202e'; known");
+  });
+
   test('a name that resembles none lists those there are', () => {
     expect(() => new CounterArena({ flavour: 1 } as never)).toThrow("no 'flavour'; known: cpus, capacity, engine");
   });

@@ -64,7 +64,7 @@ async function calibrate(adders: Adders): Promise<number> {
 }
 
 function slowest(runs: CpuRun[]): number {
-  return Math.max(...runs.map((run) => run.elapsedNs));
+  return runs.reduce((most, { elapsedNs }) => Math.max(most, elapsedNs), 0);
 }
 
 /**

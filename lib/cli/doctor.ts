@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
+import { writeOut } from './output.js';
 import { startProgress } from './progress.js';
 import { renderReport } from './render-report.js';
 import { gatherReport } from './report.js';
 import { outputWidth, wantsColor } from './terminal.js';
+import { toJson } from './text.js';
 
 interface DoctorOptions {
   run?: boolean;
@@ -29,10 +31,10 @@ async function doctor({ run = false, json = false, all = false }: DoctorOptions)
     progress.done();
     const { stdout } = process;
     const text = json
-      ? `${JSON.stringify(report, null, 2)}\n`
+      ? `${toJson(report, 2)}\n`
       : renderReport(report, { width: outputWidth(stdout), color: wantsColor(stdout), all });
-    stdout.write(text);
-    if (report.run?.ok === false) process.exitCode = 1;
+    await writeOut(text);
+    if (report.run?.ok === false || report.failures.length > 0) process.exitCode = 1;
   } finally {
     progress.done();
   }

@@ -1,16 +1,16 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { firstLine } from '../native-loader.js';
+import { nearestName } from '../validate.js';
 import { addDoctorCommand } from './doctor.js';
 import { addOomCommand } from './oom.js';
+import { writeError } from './output.js';
 import { packageVersion } from './report.js';
 import { addRssCommand } from './rss.js';
+import { toJson } from './text.js';
 
 const FAILED = 1;
 const BAD_USAGE = 2;
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? '';
-}
 
 function createProgram(): Command {
   const program = new Command('percpu')
@@ -21,12 +21,13 @@ function createProgram(): Command {
     .showHelpAfterError()
     .exitOverride()
     .configureOutput({
-      outputError: (message, write) =>
-        write(
-          `percpu: ${message
+      // It quotes arguments, which may come from a list of file names.
+      outputError: (message) =>
+        writeError(
+          message
             .replace(/^error: /, '')
             .trim()
-            .replaceAll('\n', ' ')}\n`,
+            .replaceAll('\n', ' '),
         ),
     });
   addDoctorCommand(program);
@@ -43,23 +44,27 @@ function addHelpCommand(program: Command): void {
     .description('print the help of a command')
     .action((name?: string) => {
       const command = name === undefined ? program : program.commands.find((known) => known.name() === name);
-      if (!command) program.error(`unknown command '${name}'`);
-      else command.help();
+      if (command) return command.help();
+      const near = nearestName(
+        name!,
+        program.commands.map((known) => known.name()),
+      );
+      program.error(`unknown command '${name}'${near === undefined ? '' : ` (Did you mean ${near}?)`}`);
     });
 }
 
 /** One line for people; for programs an object too. */
 function reportFailure(error: unknown, json: boolean): void {
   const { message = String(error), code = 'ERR_UNKNOWN' } = error as NodeJS.ErrnoException;
-  process.stderr.write(`percpu: ${firstLine(message)}\n`);
-  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
+  writeError(firstLine(message));
+  if (json) process.stdout.write(`${toJson({ error: { code, message } })}\n`);
 }
 
 /** Whoever reads the output may stop when it has seen enough (`percpu doctor | head`). */
 function endQuietlyOnBrokenPipe(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(process.exitCode);
-    process.stderr.write(`percpu: cannot write the output: ${error.message}\n`);
+    writeError(`cannot write the output: ${error.message}`);
     process.exit(FAILED);
   });
   process.stderr.on('error', () => {});
@@ -70,7 +75,9 @@ async function main(argv: string[]): Promise<void> {
   const program = createProgram();
   try {
     if (argv.length === 0) program.error('a command is missing');
-    await program.parseAsync(argv, { from: 'user' });
+    // commander has one short form per option; programs use either.
+    const given = argv[0] === '-V' ? ['-v', ...argv.slice(1)] : argv;
+    await program.parseAsync(given, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? 0 : BAD_USAGE;

@@ -5,6 +5,7 @@ import { pageBytes } from '../page-bytes.js';
 import { pattern, wholeNumber } from './options.js';
 import { renderOom } from './render-oom.js';
 import { createColors, outputWidth, wantsColor } from './terminal.js';
+import { toJson } from './text.js';
 
 interface OomOptions extends PredictVictimOptions {
   limit: number;
@@ -53,7 +54,7 @@ async function showOom({ limit, json = false, ...options }: OomOptions): Promise
   const prediction = await predictVictim(options);
   const { stdout } = process;
   if (json) {
-    stdout.write(`${JSON.stringify(prediction, null, 2)}\n`);
+    stdout.write(`${toJson(prediction, 2)}\n`);
     return;
   }
   const lines = renderOom(prediction, {

@@ -12,7 +12,7 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
 export function seconds(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && value >= 0.1 && value <= 86_400) return value;
-  throw new InvalidArgumentError('It must be a number of seconds from 0.1 to 86400.');
+  throw new InvalidArgumentError('It must be a number of seconds from 0.1 to 86400, such as 0.5.');
 }
 
 export function pattern(text: string): RegExp {

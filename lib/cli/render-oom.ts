@@ -65,7 +65,7 @@ function facts(prediction: VictimPrediction, options: RenderOomOptions): Fact[] 
     },
     ...(unseen === 0
       ? []
-      : [{ label: 'Unseen', text: `${plural(unseen, 'process')} or more: ${printable(unseenReason)}` }]),
+      : [{ label: 'Unseen', text: `${plural(unseen, 'process', 'processes')} or more: ${printable(unseenReason)}` }]),
     ...(approximateVictim !== null && approximateVictim !== victim?.pid
       ? [
           {

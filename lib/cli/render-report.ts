@@ -1,5 +1,6 @@
 import type { Colors } from 'picocolors/types.js';
 import { formatCpuList } from '../cpu/cpu-list.js';
+import { firstLine } from '../native-loader.js';
 import { type Fact, renderFacts } from './facts.js';
 import { renderRun } from './render-run.js';
 import type { DoctorReport } from './report.js';
@@ -23,10 +24,13 @@ const LEAST_MONITOR_TABLE_WIDTH = 90;
 /** @returns the report for people: lines no wider than `width`, with a newline at the end. */
 export function renderReport(report: DoctorReport, { width, color, all = false }: RenderOptions): string {
   const colors = createColors(color);
+  const titled = (title: string, facts: Fact[]) =>
+    facts.length === 0 ? [] : [colors.bold(title), ...renderFacts(facts, width, colors)];
   const sections = [
     [colors.bold(`percpu ${report.version}`), ...fallbackNote(report, width, colors)],
-    [colors.bold('Engine'), ...renderFacts(engineFacts(report), width, colors)],
-    [colors.bold('Machine'), ...renderFacts(machineFacts(report), width, colors)],
+    failureSection(report, width, colors),
+    titled('Engine', engineFacts(report)),
+    titled('Machine', machineFacts(report)),
     accountingSection(report, width, colors),
     monitorSection(report, width, colors),
     report.run ? renderRun(report.run, width, colors) : [],
@@ -38,8 +42,14 @@ export function renderReport(report: DoctorReport, { width, color, all = false }
     .join('\n\n')}\n`;
 }
 
+function failureSection({ failures }: DoctorReport, width: number, colors: Colors): string[] {
+  if (failures.length === 0) return [];
+  const facts = failures.map(({ part, message }) => ({ label: part, text: printable(firstLine(message)), ok: false }));
+  return [colors.bold('What failed'), ...renderFacts(facts, width, colors)];
+}
+
 function fallbackNote({ engine }: DoctorReport, width: number, colors: Colors): string[] {
-  if (engine.addonLoaded) return [];
+  if (!engine || engine.addonLoaded) return [];
   const note =
     `Fallback, without the native addon: ${printable(engine.addonReason)}. Counting is as exact; each ` +
     "thread adds to a leaf of its own instead of its CPU's, and threads cannot be pinned.";
@@ -47,6 +57,7 @@ function fallbackNote({ engine }: DoctorReport, width: number, colors: Colors): 
 }
 
 function engineFacts({ engine }: DoctorReport): Fact[] {
+  if (!engine) return [];
   const names = { wasm: 'WebAssembly', ts: 'TypeScript with Atomics' };
   const sources = {
     rseq: 'read from memory where the kernel keeps it current (rseq)',
@@ -54,13 +65,14 @@ function engineFacts({ engine }: DoctorReport): Fact[] {
     thread: `not known, a number per thread instead: ${engine.cpuSourceReason}`,
   };
   return [
-    { label: 'Adds', text: `${names[engine.name]}: ${engine.reason}` },
+    { label: 'Adds', text: printable(`${names[engine.name]}: ${engine.reason}`) },
     { label: 'Addon', text: printable(`${engine.addonLoaded ? 'native' : 'fallback'}: ${engine.addonReason}`) },
     { label: 'CPU number', text: printable(sources[engine.cpuSource]) },
   ];
 }
 
 function machineFacts({ machine }: DoctorReport): Fact[] {
+  if (!machine) return [];
   const { online, possible, allowed, nodes, packages, lastLevelCaches } = machine;
   const layout = [
     plural(nodes, 'NUMA node'),
@@ -72,7 +84,10 @@ function machineFacts({ machine }: DoctorReport): Fact[] {
     { label: 'CPU', text: printable(machine.cpuModel) },
     { label: 'CPUs', text: `${cpus} (${formatCpuList(allowed)})` },
     { label: 'Layout', text: layout.join(', ') },
-    { label: 'Kernel', text: `${machine.platform} ${machine.kernel}, pages of ${formatBytes(machine.pageBytes)}` },
+    {
+      label: 'Kernel',
+      text: `${machine.platform} ${printable(machine.kernel)}, pages of ${formatBytes(machine.pageBytes)}`,
+    },
     { label: 'Node', text: `${machine.node} (${machine.arch})` },
   ];
 }
@@ -127,7 +142,9 @@ function monitorSection({ monitors, processes }: DoctorReport, width: number, co
   };
   const heading = wrap('What monitors here read', width).map(colors.bold);
   if (width < LEAST_MONITOR_TABLE_WIDTH) {
-    const sentences = monitors.map(({ name, reads, precise }) => `${name} reads ${reads}: ${finding(precise)}`);
+    const sentences = monitors.map(
+      ({ name, reads, precise }) => `${printable(name)} reads ${printable(reads)}: ${finding(precise)}`,
+    );
     return [...heading, ...sentences.flatMap((text) => wrap(text, width - 2)).map((line) => `  ${line}`)];
   }
   const columns: Column[] = [
@@ -136,7 +153,10 @@ function monitorSection({ monitors, processes }: DoctorReport, width: number, co
     { head: 'reads', align: 'left' },
     { head: 'which is', align: 'left', flexible: LEAST_FINDING_WIDTH },
   ];
-  const rows = monitors.map(({ name, version, reads, precise }) => [name, version, reads, finding(precise)]);
+  const rows = monitors.map(({ name, version, reads, precise }) => [
+    ...[name, version, reads].map(printable),
+    finding(precise),
+  ]);
   return [...heading, ...renderTable(columns, rows, width - 2, colors).map((line) => `  ${line}`)];
 }
 
@@ -144,7 +164,7 @@ function renderProcesses({ processes }: DoctorReport, width: number, colors: Col
   const { unavailable, examined, differing, totalErrorBytes } = processes;
   const heading = wrap('RSS as Node reports it (approximate) against the precise one', width).map(colors.bold);
   const say = (text: string) => wrap(text, width - 2).map((line) => `  ${line}`);
-  if (unavailable) return [...heading, ...say(`Not to be had here: ${unavailable}.`)];
+  if (unavailable) return [...heading, ...say(`Not to be had here: ${printable(unavailable)}.`)];
   if (differing.length === 0) {
     const none = `No process differs, of ${formatCount(examined)} examined.`;
     return [...heading, ...say(none)];

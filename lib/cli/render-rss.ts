@@ -2,7 +2,7 @@ import type { Colors } from 'picocolors/types.js';
 import type { RssAccounting } from '../proc/accounting.js';
 import type { RssReading } from '../proc/rss.js';
 import { type Column, renderTable } from './table.js';
-import { formatBytes, formatCount, formatMiB, printable, wrap } from './text.js';
+import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';
 
 /** Orders of the table: the largest first, but for the last two. */
 export const SORTS = ['precise', 'error', 'approximate', 'swap', 'anon', 'pid', 'name'] as const;
@@ -42,10 +42,15 @@ const COLUMNS: Column[] = [
   { head: 'process', align: 'left', flexible: LEAST_NAME_WIDTH },
 ];
 
-function toRow(reading: RssReading): string[] {
+/** Whether the figure called precise is not: smaps_rollup was needed for it and denied. */
+function isDenied({ source, precise }: RssReading, { statmPrecise }: RssAccounting): boolean {
+  return !statmPrecise && source === 'statm' && precise > 0;
+}
+
+function toRow(reading: RssReading, accounting: RssAccounting, observers: ReadonlySet<number>): string[] {
   const error = errorBytes(reading);
   return [
-    formatMiB(reading.precise),
+    `${isDenied(reading, accounting) ? '~' : ''}${formatMiB(reading.precise)}`,
     formatMiB(reading.approximate),
     `${error > 0 ? '+' : ''}${formatMiB(error)}`,
     `${formatMiB(reading.min)} … ${formatMiB(reading.max)}`,
@@ -54,7 +59,7 @@ function toRow(reading: RssReading): string[] {
     formatMiB(reading.shmem),
     formatMiB(reading.swap),
     String(reading.pid),
-    printable(reading.name),
+    `${printable(reading.name)}${observers.has(reading.pid) ? ' *' : ''}`,
   ];
 }
 
@@ -69,7 +74,7 @@ export function describeAccounting({ model, statmPrecise, worstCaseBytes }: RssA
   const each = model === 'per-thread' ? ' per thread' : '';
   return (
     `approximate: /proc/PID/stat, ${models[model]}, off by up to ${formatBytes(worstCaseBytes)}${each}; ` +
-    `precise: ${statmPrecise ? 'statm' : 'smaps_rollup'}`
+    `precise: ${statmPrecise ? 'statm' : 'smaps_rollup, where that may be read'}`
   );
 }
 
@@ -78,24 +83,44 @@ export interface RenderRssOptions {
   colors: Colors;
   /** Rows to show. */
   limit: number;
+  /** Processes to mark as the observer's own. */
+  observers?: ReadonlySet<number>;
 }
 
 /** @returns the table for people, sizes in MiB; lines no wider than `width` unless the columns alone need more. */
 export function renderRss(
   readings: RssReading[],
   accounting: RssAccounting,
-  { width, colors, limit }: RenderRssOptions,
+  { width, colors, limit, observers = new Set() }: RenderRssOptions,
 ): string[] {
+  if (readings.length === 0) return ['No process has memory here.'];
   const shown = readings.slice(0, limit);
-  const total = readings.reduce((sum, { precise }) => sum + precise, 0);
-  const hidden = readings.length - shown.length;
-  const error = readings.reduce((sum, reading) => sum + Math.abs(errorBytes(reading)), 0);
-  const count = `${formatCount(readings.length)} processes, ${formatMiB(total)} MiB together (shared memory counted in each)`;
-  const rest = hidden > 0 ? `; ${formatCount(hidden)} not shown (--limit)` : '';
+  const rows = shown.map((reading) => toRow(reading, accounting, observers));
+  const legend = [
+    ...(shown.some((reading) => isDenied(reading, accounting))
+      ? ['~ approximate too, from statm: smaps_rollup is denied']
+      : []),
+    ...(shown.some(({ pid }) => observers.has(pid))
+      ? ['* this command or what started it (--others leaves it out)']
+      : []),
+  ];
   return [
-    ...(shown.length > 0 ? renderTable(COLUMNS, shown.map(toRow), width, colors) : ['No process has memory here.']),
+    ...renderTable(COLUMNS, rows, width, colors),
     '',
-    ...wrap(`MiB. ${count}, ${formatMiB(error)} MiB of error${rest}.`, width),
+    ...wrap(summary(readings, readings.length - shown.length), width),
+    ...legend.flatMap((text) => wrap(text, width)),
     ...wrap(`${describeAccounting(accounting)}.`, width).map(colors.dim),
   ];
+}
+
+function summary(readings: RssReading[], hidden: number): string {
+  const total = readings.reduce((sum, { precise }) => sum + precise, 0);
+  const error = readings.reduce((sum, reading) => sum + Math.abs(errorBytes(reading)), 0);
+  const together = readings.length > 1 ? ' together (shared memory counted in each)' : '';
+  return [
+    `MiB. ${plural(readings.length, 'process', 'processes')}, ${formatMiB(total)} MiB${together}`,
+    ...(error > 0 ? [`, ${formatMiB(error)} MiB of error`] : []),
+    ...(hidden > 0 ? [`; ${formatCount(hidden)} not shown (--limit)`] : []),
+    '.',
+  ].join('');
 }

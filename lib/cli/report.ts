@@ -20,6 +20,7 @@ import { findMonitors, type Monitor } from './monitors.js';
 export interface DoctorReport {
   /** This package's version. */
   version: string;
+  /** Null where that part failed; as with `machine`. */
   engine: {
     /** What does a counter's arithmetic in JavaScript threads, and why that. */
     name: 'wasm' | 'ts';
@@ -30,7 +31,7 @@ export interface DoctorReport {
     /** How a thread learns its CPU; the reason why not a better way, empty for 'rseq'. */
     cpuSource: 'rseq' | 'getcpu' | 'thread';
     cpuSourceReason: string;
-  };
+  } | null;
   machine: {
     platform: string;
     arch: string;
@@ -47,7 +48,7 @@ export interface DoctorReport {
     nodes: number;
     packages: number | null;
     lastLevelCaches: number | null;
-  };
+  } | null;
   /** How this kernel counts RSS, by a probe. Null off Linux. */
   accounting: RssAccounting | null;
   /**
@@ -57,6 +58,8 @@ export interface DoctorReport {
   schemes: { flatBytes: number; treeBytes: number } | null;
   /** What in this process and in the current project reads the memory of processes. */
   monitors: Monitor[];
+  /** Parts that failed, with what they said; their fields are null or empty then. */
+  failures: { part: string; code: string; message: string }[];
   /** Null without `--run`. */
   run: RunReport | null;
   processes: {
@@ -95,23 +98,38 @@ export function packageVersion(): string {
   return version;
 }
 
-/** @throws PercpuError as `runCounter`. */
+const NO_PROCESSES = { examined: 0, totalErrorBytes: 0, differing: [] };
+
+/** What fails, for want of address space for instance, is a finding in itself, and no reason not to report the rest. */
 export async function gatherReport({ run, onStep = () => {} }: GatherOptions): Promise<DoctorReport> {
-  const cpus = topology();
-  const machine = describeMachine(cpus);
-  if (run) onStep(`Adding on ${machine.allowed.length} CPUs`);
-  const runReport = run ? await runCounter(cpus.allowed) : null;
+  const failures: DoctorReport['failures'] = [];
+  async function attempt<T, U>(part: string, gather: () => T | Promise<T>, otherwise: U): Promise<T | U> {
+    try {
+      return await gather();
+    } catch (error) {
+      const { code = 'ERR_UNKNOWN', message = String(error) } = (error ?? {}) as NodeJS.ErrnoException;
+      failures.push({ part, code: String(code), message: String(message) });
+      return otherwise;
+    }
+  }
+  const cpus = await attempt('CPUs', () => topology(), null);
+  const machine = cpus && (await attempt('machine', () => describeMachine(cpus), null));
+  if (cpus && run) onStep(`Adding on ${cpus.allowed.length} CPUs`);
+  const runReport = cpus && run ? await attempt('run', () => runCounter(cpus.allowed), null) : null;
   onStep('Reading processes');
-  const accounting = process.platform === 'linux' ? rssAccounting() : null;
+  const isLinux = process.platform === 'linux';
+  const accounting = isLinux ? await attempt('accounting', () => rssAccounting(), null) : null;
   return {
     version: packageVersion(),
-    engine: describeEngine(),
+    engine: await attempt('engine', describeEngine, null),
     machine,
     accounting,
-    schemes: accounting && compareSchemes(),
-    monitors: findMonitors(process.cwd(), accounting?.statmPrecise ?? false),
+    schemes: accounting && (await attempt('schemes', compareSchemes, null)),
+    monitors: await attempt('monitors', () => findMonitors(process.cwd(), accounting?.statmPrecise ?? false), []),
     run: runReport,
-    processes: await compareProcesses(),
+    processes: await attempt('processes', compareProcesses, { unavailable: 'reading them failed', ...NO_PROCESSES }),
+    // Last: the parts before add to it.
+    failures,
   };
 }
 
@@ -121,7 +139,7 @@ function compareSchemes(): DoctorReport['schemes'] {
   return { flatBytes: bytes(flat), treeBytes: bytes(tree) };
 }
 
-function describeEngine(): DoctorReport['engine'] {
+function describeEngine(): NonNullable<DoctorReport['engine']> {
   const { engine: name, cpuSource } = CounterArena.default;
   return {
     name,
@@ -133,7 +151,7 @@ function describeEngine(): DoctorReport['engine'] {
   };
 }
 
-function describeMachine({ possible, online, allowed, nodes, cpus }: Topology): DoctorReport['machine'] {
+function describeMachine({ possible, online, allowed, nodes, cpus }: Topology): NonNullable<DoctorReport['machine']> {
   const distinct = (ids: number[]) => (ids.length === 0 || ids.includes(-1) ? null : new Set(ids).size);
   return {
     platform: process.platform,
@@ -161,7 +179,7 @@ async function compareProcesses(): Promise<DoctorReport['processes']> {
     readings = await scanRss();
   } catch (error) {
     if (!(error instanceof PercpuError && error.code === 'ERR_UNSUPPORTED_PLATFORM')) throw error;
-    return { unavailable: error.message, examined: 0, totalErrorBytes: 0, differing: [] };
+    return { unavailable: error.message, ...NO_PROCESSES };
   }
   const examined = readings.filter(({ approximate, precise }) => approximate > 0 || precise > 0);
   const differing = examined

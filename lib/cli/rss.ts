@@ -1,17 +1,22 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { PercpuError } from '../errors.js';
-import { type RssAccounting, rssAccounting } from '../proc/accounting.js';
+import { type RssAccounting, toRssAccounting } from '../proc/accounting.js';
+import { observerPids } from '../proc/observer.js';
+import { openTree } from '../proc/proc-tree.js';
 import { type RssReading, readRss } from '../proc/rss.js';
 import { RssScanner, scanRss } from '../proc/rss-scanner.js';
 import { seconds, wholeNumber } from './options.js';
+import { writeError, writeOut } from './output.js';
 import { renderRss, SORTS, type Sort, sorted } from './render-rss.js';
 import { createColors, outputWidth, wantsColor } from './terminal.js';
+import { toJson } from './text.js';
 import { watch } from './watch.js';
 
 interface RssOptions {
-  watch?: boolean;
+  watch?: boolean | number;
+  others?: boolean;
   sort: Sort;
-  interval: number;
+  interval?: number;
   limit?: number;
   all?: boolean;
   root?: string;
@@ -23,10 +28,20 @@ const DEFAULT_ROWS = 20;
 const LINES_AROUND = 7;
 const MAX_PID = 2 ** 31 - 1;
 
-function collectPids(text: string, before: number[] | undefined): number[] {
-  const pid = Number(text);
-  if (/^\d+$/.test(text) && pid >= 1 && pid <= MAX_PID) return [...(before ?? []), pid];
-  throw new InvalidArgumentError(`A PID is a whole number from 1 to ${MAX_PID}.`);
+const DEFAULT_SECONDS = 2;
+
+/** Commas may stand between PIDs, as in what `pgrep -d,` prints. */
+function collectPids(text: string, before: number[] = []): number[] {
+  for (const part of text.split(',')) {
+    const pid = Number(part);
+    if (!/^\d+$/.test(part) || pid < 1 || pid > MAX_PID) {
+      throw new InvalidArgumentError(
+        `A PID is a whole number from 1 to ${MAX_PID}; several are separated by spaces or commas.`,
+      );
+    }
+    before.push(pid);
+  }
+  return before;
 }
 
 /** Adds `percpu rss`: what processes really hold, beside what monitors read. */
@@ -35,8 +50,11 @@ export function addRssCommand(program: Command): void {
     .command('rss')
     .description('show what processes really hold, beside what monitors read')
     .argument('[PID...]', 'only these processes', collectPids)
-    .option('--watch', 'redraw every interval until Ctrl-C')
-    .option('--interval <SECONDS>', 'between two looks', seconds, 2)
+    .addOption(
+      new Option('--watch [SECONDS]', 'redraw until Ctrl-C, every 2 seconds or as often as said').argParser(seconds),
+    )
+    .option('--interval <SECONDS>', 'the same as the number after --watch', seconds)
+    .option('--others', "leave out the processes marked '*': this command and what started it")
     .addOption(new Option('--sort <COLUMN>', 'what comes first').choices(SORTS).default('precise'))
     .option('--limit <N>', 'rows to show (default: 20, with --watch what fits)', wholeNumber(1, 1e6))
     .option('--all', 'also processes without memory: kernel threads and zombies')
@@ -45,8 +63,9 @@ export function addRssCommand(program: Command): void {
     .addHelpText(
       'after',
       '\nExamples:\n  percpu rss --sort error        who is reported most wrongly\n' +
+        '  percpu rss 1234 5678           these two, also as 1234,5678\n' +
         '  percpu rss 1234 --json         one process, for a program\n' +
-        '  percpu rss --watch             like top\n' +
+        '  percpu rss --watch=0.5         like top, twice a second\n' +
         '\nExit status: 0; 1 if a PID is not there or something failed; 2 for bad usage.',
     )
     .action(showRss);
@@ -64,7 +83,7 @@ function readEach(pids: number[], root: string | undefined): RssReading[] {
     } catch (error) {
       const { code, message } = error as PercpuError;
       if (code !== 'ESRCH' && code !== 'EACCES' && code !== 'EBADMSG') throw error;
-      process.stderr.write(`percpu: ${message}\n`);
+      writeError(message);
       process.exitCode = 1;
       return [];
     }
@@ -73,43 +92,49 @@ function readEach(pids: number[], root: string | undefined): RssReading[] {
 
 async function showRss(given: number[], options: RssOptions): Promise<void> {
   const pids = given.length > 0 ? given : undefined;
-  // With a root of another machine the accounting is that tree's own; what is said of it is this machine's at the most.
-  const accounting = rssAccounting();
-  if (options.watch) return watchRss(pids, options, accounting);
+  const tree = openTree(options.root);
+  const accounting = toRssAccounting(tree.accounting, tree.cpus);
+  if (options.watch !== undefined) return watchRss(pids, options, accounting);
   const { root } = options;
   const readings = pids ? readEach(pids, root) : await scanRss(root === undefined ? {} : { root });
-  process.stdout.write(
-    print(readings, pids, options, accounting, options.limit ?? (pids ? pids.length : DEFAULT_ROWS)),
-  );
+  // Each that is not there has been named on stderr.
+  if (pids && readings.length === 0 && !options.json) return;
+  await writeOut(print(readings, pids, options, accounting, options.limit ?? (pids ? pids.length : DEFAULT_ROWS)));
 }
 
 function print(
   readings: RssReading[],
   pids: number[] | undefined,
-  { sort, all, json, watch: watching }: RssOptions,
+  { sort, all, json, root, others, watch: watching }: RssOptions,
   accounting: RssAccounting,
   limit: number,
 ): string {
-  const shown = sorted(pids || all ? readings : readings.filter(hasMemory), sort);
-  if (json) return `${JSON.stringify({ accounting, processes: shown }, null, watching ? 0 : 2)}\n`;
+  const observers = observerPids(root);
+  const wanted = others ? readings.filter(({ pid }) => !observers.has(pid)) : readings;
+  const shown = sorted(pids || all ? wanted : wanted.filter(hasMemory), sort);
+  if (json) {
+    const processes = shown.map((reading) => ({ ...reading, observer: observers.has(reading.pid) }));
+    return `${toJson({ accounting, processes }, watching === undefined ? 2 : 0)}\n`;
+  }
   const { stdout } = process;
   const lines = renderRss(shown, accounting, {
     width: outputWidth(stdout),
     colors: createColors(wantsColor(stdout)),
     limit,
+    observers,
   });
   return `${lines.join('\n')}\n`;
 }
 
 async function watchRss(pids: number[] | undefined, options: RssOptions, accounting: RssAccounting): Promise<void> {
-  const { root } = options;
+  const { root, watch: every, interval = DEFAULT_SECONDS } = options;
   const scanner = new RssScanner({ ...(pids && { pids }), ...(root !== undefined && { root }) });
   try {
     await watch({
-      intervalMs: 1000 * options.interval,
+      intervalMs: 1000 * (typeof every === 'number' ? every : interval),
       inPlace: !options.json,
       draw: async (signal) => {
-        const readings = await scanner.scan(signal);
+        const readings = await scanner.scan({ signal });
         return (rows) => print(readings, pids, options, accounting, options.limit ?? Math.max(1, rows - LINES_AROUND));
       },
     });

@@ -1,5 +1,5 @@
-import Table from 'cli-table3';
 import type { Colors } from 'picocolors/types.js';
+import { displayWidth, truncate } from './text.js';
 
 export interface Column {
   head: string;
@@ -11,16 +11,10 @@ export interface Column {
 }
 
 const GAP = '  ';
-const NO_LINES = Object.fromEntries(
-  ['top', 'bottom', 'left', 'right', 'mid']
-    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
-    .concat('left-mid', 'mid-mid', 'right-mid')
-    .map((name) => [name, '']),
-);
 
 /** Columns a column needs. Fixed columns hold ASCII, one column per character. */
 function neededWidth(column: Column, cells: string[]): number {
-  return column.flexible ?? Math.max(...cells.map((cell) => cell.length));
+  return column.flexible ?? cells.reduce((widest, cell) => Math.max(widest, cell.length), 0);
 }
 
 /**
@@ -38,16 +32,18 @@ export function renderTable(columns: Column[], rows: string[][], width: number, 
   }
   const shown = [...kept];
   const spare = Math.max(0, width - total());
-  const table = new Table({
-    chars: { ...NO_LINES, middle: GAP },
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    head: shown.map((at) => colors.dim(columns[at]!.head)),
-    colAligns: shown.map((at) => columns[at]!.align),
-    colWidths: shown.map((at) => needed[at]! + (columns[at]!.flexible === undefined ? 0 : spare)),
-  });
-  for (const row of rows) table.push(shown.map((at) => row[at] ?? ''));
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd());
+  const widths = shown.map((at) => needed[at]! + (columns[at]!.flexible === undefined ? 0 : spare));
+  const layOut = (cells: string[], paint = (text: string) => text) =>
+    shown
+      .map((at, place) => alignCell(cells[at] ?? '', columns[at]!.align, widths[place]!, paint))
+      .join(GAP)
+      .trimEnd();
+  const heads = columns.map(({ head }) => head);
+  return [layOut(heads, colors.dim), ...rows.map((row) => layOut(row))];
+}
+
+function alignCell(cell: string, align: Column['align'], width: number, paint: (text: string) => string): string {
+  const text = truncate(cell, width);
+  const margin = ' '.repeat(Math.max(0, width - displayWidth(text)));
+  return align === 'right' ? margin + paint(text) : paint(text) + margin;
 }

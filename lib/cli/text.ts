@@ -1,3 +1,10 @@
+import { escapeInvisible } from '../errors.js';
+
+// One of each: `toLocaleString()` makes a formatter per call, which takes most of the time of a long table.
+const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+const THREE_DECIMALS = new Intl.NumberFormat('en-US', { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+const FOUR_DIGITS = new Intl.NumberFormat('en-US', { minimumSignificantDigits: 4, maximumSignificantDigits: 4 });
+
 /** Columns of continuous text, on however wide a terminal. */
 const MAX_TEXT_WIDTH = 100;
 
@@ -22,30 +29,70 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line];
 }
 
+/** Characters that take two columns: East Asian scripts with their punctuation and full forms, and emoji. */
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\p{Script=Yi}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]/u;
+
+function characterWidth(character: string): number {
+  if (character <= '~') return 1;
+  if (/\p{M}/u.test(character)) return 0;
+  return WIDE.test(character) ? 2 : 1;
+}
+
+/** @returns columns that a printable text takes on a terminal. */
+export function displayWidth(text: string): number {
+  if (/^[ -~]*$/.test(text)) return text.length;
+  let width = 0;
+  for (const character of text) width += characterWidth(character);
+  return width;
+}
+
+/** @returns a printable text of at most `width` columns; one that is longer ends with `…`. */
+export function truncate(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  let kept = '';
+  let left = width - 1;
+  for (const character of text) {
+    left -= characterWidth(character);
+    if (left < 0) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
 /** @returns the text with `?` for what could steer a terminal or break a line: process names hold what their owner likes. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
 }
 
-/** @returns an integer with thousands separators. */
-export function formatCount(count: number): string {
-  return count.toLocaleString('en-US', { maximumFractionDigits: 0 });
+/**
+ * @param indent as of `JSON.stringify()`.
+ * @returns JSON with an escape for every character that steers a terminal, breaks a line or turns the writing direction: the
+ *   value a parser reads is the same.
+ */
+export function toJson(value: unknown, indent = 0): string {
+  // Line feeds of the layout stand outside strings; inside, JSON has escaped them already.
+  return JSON.stringify(value, null, indent).split('\n').map(escapeInvisible).join('\n');
 }
 
-/** @returns `1 node`, `2 nodes`, `2 processes`. */
-export function plural(count: number, noun: string): string {
-  const ending = count === 1 ? '' : noun.endsWith('s') ? 'es' : 's';
-  return `${formatCount(count)} ${noun}${ending}`;
+/** @returns an integer with thousands separators. */
+export function formatCount(count: number): string {
+  return WHOLE.format(count);
+}
+
+/** @returns `1 node`, `2 nodes`. */
+export function plural(count: number, noun: string, many = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : many}`;
 }
 
 /** @returns a rate in millions, to four digits. */
 export function formatMillions(perSecond: number): string {
-  return (perSecond / 1e6).toLocaleString('en-US', { minimumSignificantDigits: 4, maximumSignificantDigits: 4 });
+  return FOUR_DIGITS.format(perSecond / 1e6);
 }
 
 /** @returns MiB with three decimals: a page of 4 KiB shows as 0.004. */
 export function formatMiB(bytes: number): string {
-  return (bytes / 2 ** 20).toLocaleString('en-US', { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+  return THREE_DECIMALS.format(bytes / 2 ** 20);
 }
 
 /** @returns a size in the largest unit that leaves a figure of at least 1. */

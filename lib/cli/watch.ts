@@ -1,6 +1,8 @@
 import { createLogUpdate } from 'log-update';
 
 const PIPED_ROWS = 27;
+/** How long the last bytes may take, after a signal. */
+const LAST_WRITE_MS = 100;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export interface WatchOptions {
@@ -24,6 +26,8 @@ export async function watch({ intervalMs, inPlace, draw }: WatchOptions): Promis
   let text: ((rows: number) => string) | undefined;
   const show = () => {
     const picture = text?.(stdout.rows || PIPED_ROWS) ?? '';
+    // A reader that stalls gets the newest picture once it reads on, and those between never: nothing piles up here.
+    if (stdout.writableNeedDrain) return;
     if (update) update(picture.trimEnd());
     else stdout.write(picture);
   };
@@ -31,7 +35,7 @@ export async function watch({ intervalMs, inPlace, draw }: WatchOptions): Promis
   if (update) stdout.on('resize', show);
   try {
     for (let due = performance.now(); !stop.signal.aborted; ) {
-      text = await draw(stop.signal);
+      if (!stdout.writableNeedDrain) text = await draw(stop.signal);
       show();
       due = Math.max(due + intervalMs, performance.now());
       await pause(due - performance.now(), stop.signal);
@@ -42,7 +46,13 @@ export async function watch({ intervalMs, inPlace, draw }: WatchOptions): Promis
     stdout.off('resize', show);
     update?.done();
     for (const signal of SIGNALS) process.off(signal, onSignal);
+    if (stop.signal.aborted && stdout.writableLength > 0) endWithoutReader();
   }
+}
+
+/** What a stalled reader has not taken would keep the process alive until it does. */
+function endWithoutReader(): void {
+  setTimeout(() => process.exit(), LAST_WRITE_MS).unref();
 }
 
 /** Waits, or until the signal comes. */

@@ -36,7 +36,7 @@ function affinityFromProc(tid: number): number[] {
   } catch (error) {
     const { code = 'EIO' } = error as NodeJS.ErrnoException;
     const missing = tid !== 0 && code === 'ENOENT';
-    throw systemError(missing ? 'ESRCH' : code, missing ? `no thread ${tid}` : 'cannot be read', {
+    throw systemError(missing ? 'ESRCH' : code, missing ? `no thread ${tid}` : `cannot read '${path}'`, {
       syscall: 'open',
       path,
       ...(tid === 0 ? {} : { pid: tid }),

@@ -160,8 +160,12 @@ export function machineAccounting(): Accounting {
  */
 export function rssAccounting(): RssAccounting {
   if (process.platform !== 'linux') throw noProcError();
-  const accounting = machineAccounting();
-  const { under, over } = errorRange(accounting, machineCpus(), 1);
+  return toRssAccounting(machineAccounting(), machineCpus());
+}
+
+/** @returns what is public of an accounting, with the error that it allows on so many CPUs. */
+export function toRssAccounting(accounting: Accounting, cpus: CpuCounts): RssAccounting {
+  const { under, over } = errorRange(accounting, cpus, 1);
   return {
     model: accounting.model,
     statmPrecise: accounting.statmPrecise,

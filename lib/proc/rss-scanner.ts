@@ -35,7 +35,7 @@ function openFilesLimit(): number {
 
 function requireSignal(signal: unknown): AbortSignal | undefined {
   if (signal === undefined || signal instanceof AbortSignal) return signal;
-  throw invalidArgType('signal', 'an AbortSignal', signal);
+  throw invalidArgType('options.signal', 'an AbortSignal', signal);
 }
 
 function requirePids(pids: unknown): number[] | undefined {
@@ -84,14 +84,15 @@ export class RssScanner {
   /**
    * Reads every process once, off the event loop with the addon. Calls are served one after another.
    *
+   * @param options.signal ends this scan early.
    * @returns one reading per process; those that end meanwhile, that this user may not look at, or whose files make no sense
    *   are left out.
    * @throws (rejects) PercpuError `ERR_DESTROYED`; `ABORT_ERR` with the signal's reason as `cause`; `ENOENT`, `ENOTDIR` for a
    *   root that is gone. TypeError `ERR_INVALID_ARG_TYPE`.
    */
-  async scan(signal?: AbortSignal): Promise<RssReading[]> {
-    const given = requireSignal(signal);
-    const rows = await this.#scanRows(wantedFor(this.#tree), given);
+  async scan(options?: { signal?: AbortSignal }): Promise<RssReading[]> {
+    const signal = requireSignal(requireOptions(options, ['signal']).signal);
+    const rows = await this.#scanRows(wantedFor(this.#tree), signal);
     return rows.map((files) => toReading(files, this.#tree));
   }
 

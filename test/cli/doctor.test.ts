@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { DoctorReport } from '../../lib/cli/report.js';
@@ -54,14 +55,17 @@ describe('usage', () => {
     expect(status).toBe(0);
   });
 
-  it('--version', async () => {
-    expect(await percpu(['--version'])).toEqual({ status: 0, stdout: `${packageJson.version}\n`, stderr: '' });
+  it.each(['--version', '-v', '-V'])('%s', async (option) => {
+    expect(await percpu([option])).toEqual({ status: 0, stdout: `${packageJson.version}\n`, stderr: '' });
   });
 
   it.each([
     [[], 'a command is missing', 'percpu '],
     [['nope'], "unknown command 'nope'", 'percpu '],
     [['--nope'], "unknown option '--nope'", 'percpu '],
+    [['docter'], "unknown command 'docter' (Did you mean doctor?)", 'percpu '],
+    [['help', 'docter'], "unknown command 'docter' (Did you mean doctor?)", 'percpu '],
+    [['no\u009bpe\u202e'], "unknown command 'no?pe?'", 'percpu '],
     [['help', 'nope'], "unknown command 'nope'", 'percpu '],
     [['doctor', '--nope'], "unknown option '--nope'", 'percpu doctor '],
     [['doctor', '--jsn'], "unknown option '--jsn' (Did you mean --json?)", 'percpu doctor '],
@@ -87,7 +91,7 @@ describe('doctor', () => {
     const { version, engine, machine, accounting, monitors, run, processes } = await doctorJson([], env);
     expect(version).toBe(packageJson.version);
     expect(engine).toMatchObject({ addonLoaded: addon, name: 'wasm' });
-    expect(engine.addonReason).not.toBe('');
+    expect(engine!.addonReason).not.toBe('');
     if (!addon) expect(engine).toMatchObject({ cpuSource: 'thread', cpuSourceReason: 'no native addon' });
     const { possible, online, allowed } = topology();
     expect(machine).toMatchObject({ possible, online, allowed, platform: process.platform, node: process.version });
@@ -141,17 +145,37 @@ describe('doctor', () => {
 
 describe('when something goes wrong', () => {
   const breaking =
-    "import os from 'node:os'; os.release = () => { throw Object.assign(new Error('it\\nbroke'), { code: 'EBROKE' }) };";
+    "import os from 'node:os'; os.release = () => { throw Object.assign(new Error('it\\u009b31m\\nbroke'), { code: 'EBROKE' }) };";
   const env = { NODE_OPTIONS: `--import="data:text/javascript,${encodeURIComponent(breaking)}"` };
 
-  it('says so on one line, with exit status 1', async () => {
-    expect(await percpu(['doctor'], env)).toEqual({ status: 1, stdout: '', stderr: 'percpu: it\n' });
+  it('reports the part that failed and goes on with the others, with exit status 1', async () => {
+    const { status, stdout, stderr } = await percpu(['doctor'], env);
+    expect([status, stderr]).toEqual([1, '']);
+    expect(stdout).toMatch(/^What failed\n {2}machine +NOT OK it\?31m$/m);
+    expect(stdout).toContain('\nEngine\n');
+    expect(stdout).not.toContain('\nMachine\n');
+    expect(stdout).toContain('RSS as Node reports it');
   });
 
-  it('gives programs an object', async () => {
+  it('gives programs the failure beside the rest, and nothing that steers a terminal', async () => {
     const { status, stdout, stderr } = await percpu(['doctor', '--json'], env);
-    expect({ status, stderr }).toEqual({ status: 1, stderr: 'percpu: it\n' });
-    expect(JSON.parse(stdout)).toEqual({ error: { code: 'EBROKE', message: 'it\nbroke' } });
+    expect([status, stderr]).toEqual([1, '']);
+    expect(stdout).not.toMatch(/[\u007f-\u009f]/);
+    const { failures, machine, engine } = JSON.parse(stdout) as DoctorReport;
+    expect(failures).toEqual([{ part: 'machine', code: 'EBROKE', message: 'it\u009b31m\nbroke' }]);
+    expect(machine).toBeNull();
+    expect(engine).not.toBeNull();
+  });
+
+  it.skipIf(process.platform !== 'linux')('reports what it can where addresses are short', async () => {
+    const child = spawn('sh', ['-c', `ulimit -v 1500000; exec "$0" "$@"`, process.execPath, MAIN, 'doctor', '--json']);
+    let stdout = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
+    const [status] = await once(child, 'close');
+    const report = JSON.parse(stdout) as DoctorReport;
+    expect(report.processes.examined).toBeGreaterThan(0);
+    expect(status).toBe(report.failures.length > 0 ? 1 : 0);
+    expect(report.engine === null).toBe(report.failures.some(({ part }) => part === 'engine'));
   });
 
   it('ends quietly when nobody reads on', async () => {

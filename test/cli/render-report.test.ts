@@ -149,7 +149,7 @@ describe('run', () => {
 describe('fallback', () => {
   it('is said at the top', () => {
     const report = sampleReport();
-    Object.assign(report.engine, { addonLoaded: false, addonReason: 'no compiler', cpuSource: 'thread' });
+    Object.assign(report.engine!, { addonLoaded: false, addonReason: 'no compiler', cpuSource: 'thread' });
     report.run = { ...sampleRun(2), pinned: false };
     for (const thread of report.run.threads) thread.cpu = null;
     const text = renderReport(report, PLAIN);

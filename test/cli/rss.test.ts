@@ -1,8 +1,11 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SORTS, sorted } from '../../lib/cli/render-rss.js';
+import { renderRss, SORTS, sorted } from '../../lib/cli/render-rss.js';
+import { createColors } from '../../lib/cli/terminal.js';
 import type { RssReading } from '../../lib/proc/rss.js';
 import { type ChildOutcome, runChild } from '../support/built.js';
 import { runInTerminal, whyNoTerminal } from '../support/in-terminal.js';
@@ -12,6 +15,12 @@ const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 function percpuCli(...args: string[]): Promise<ChildOutcome> {
   return runChild({ file: '../../dist/cli/main.js', args });
+}
+
+/** User and system time of a process: fields 14 and 15 of proc_pid_stat(5). */
+function cpuTicks(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
+  return Number(fields[11]) + Number(fields[12]);
 }
 
 const tree = new FakeProc({ onlineCpus: 256, ramKiB: 2 ** 24 });
@@ -59,6 +68,109 @@ describe.skipIf(process.platform !== 'linux')('percpu rss', () => {
     expect(stderr).toMatch(/^percpu: ESRCH: no process 99.*\n$/);
     expect(JSON.parse(stdout).processes).toMatchObject([{ pid: 12, precise: 512 * 4096, approximate: 500 * 4096 }]);
     expect(JSON.parse(stdout).accounting).toHaveProperty('model');
+  });
+
+  it('says nothing more where no PID is there', async () => {
+    const { code, stdout, stderr } = await percpuCli('rss', '99', '--root', tree.root);
+    expect([code, stdout, stderr]).toEqual([1, '', 'percpu: ESRCH: no process 99\n']);
+  });
+
+  it('takes PIDs with commas, and speaks of one process in the singular', async () => {
+    expect((await percpuCli('rss', '10,12', '--root', tree.root)).stdout).toContain('2 processes, ');
+    const { stdout } = await percpuCli('rss', '11', '--root', tree.root);
+    expect(stdout).toMatch(/^MiB\. 1 process, 0\.828 MiB, 409\.172 MiB of error\.$/m);
+  });
+
+  it('marks figures that a denied smaps_rollup leaves approximate', async () => {
+    const mixed = new FakeProc({ onlineCpus: 256 });
+    try {
+      // On this machine statm is off by more than smaps_rollup allows: only that is precise.
+      mixed.set(20, { name: 'seen', approximate: 500, resident: 500, rollupKiB: 400_000 });
+      mixed.set(21, { name: 'denied', approximate: 512, resident: 512 });
+      const { stdout } = await percpuCli('rss', '--root', mixed.root);
+      expect(stdout).toMatch(/^390\.625 .* 20 +seen$/m);
+      expect(stdout).toMatch(/^ *~2\.000 .* 21 +denied$/m);
+      expect(stdout).toContain('~ approximate too, from statm: smaps_rollup is denied');
+      const json = JSON.parse((await percpuCli('rss', '21', '--root', mixed.root, '--json')).stdout);
+      expect(json.processes).toMatchObject([{ pid: 21, source: 'statm', observer: false }]);
+    } finally {
+      mixed.remove();
+    }
+    expect((await percpuCli('rss', '--root', tree.root)).stdout).not.toContain('~');
+  });
+
+  it("marks the command itself, and leaves it out with '--others'", async () => {
+    const marked = await percpuCli('rss', '--limit', '1000000');
+    expect(marked.stdout).toMatch(/ \*$/m);
+    expect(marked.stdout).toContain('* this command or what started it');
+    const { processes } = JSON.parse((await percpuCli('rss', '--json')).stdout);
+    expect(processes.filter(({ observer }: { observer: boolean }) => observer).length).toBeGreaterThan(0);
+    const others = JSON.parse((await percpuCli('rss', '--json', '--others')).stdout).processes;
+    expect(others.some(({ observer }: { observer: boolean }) => observer)).toBe(false);
+    expect(others.length).toBeGreaterThan(0);
+  });
+
+  it('prints no raw name of a real process, in the table and in JSON', async () => {
+    const name = 'a\u009b\u202eb\u2066c';
+    const code = `require('fs').writeFileSync('/proc/self/comm', ${JSON.stringify(name)}); console.log('ready'); process.stdin.resume();`;
+    const child = spawn(process.execPath, ['-e', code]);
+    try {
+      await once(child.stdout, 'data');
+      const pid = String(child.pid);
+      expect((await percpuCli('rss', pid)).stdout).toMatch(/ a\?\?b\?c$/m);
+      const { stdout } = await percpuCli('rss', pid, '--json');
+      expect(stdout).toContain('"a\\u009b\\u202eb\\u2066c"');
+      expect(stdout).not.toMatch(/[\u007f-\u009f\p{Cf}]/u);
+      expect(JSON.parse(stdout).processes[0].name).toBe(name);
+    } finally {
+      child.kill();
+    }
+  });
+
+  it('gives programs an error object without raw characters', async () => {
+    const { code, stdout, stderr } = await percpuCli('rss', '--json', '--root', '/no\u009b\u202e');
+    expect(code).toBe(1);
+    expect(stdout + stderr).not.toMatch(/[\u007f-\u009f\p{Cf}]/u);
+    expect(JSON.parse(stdout).error).toMatchObject({
+      code: 'ENOENT',
+      message: expect.stringContaining('/no\u009b\u202e'),
+    });
+  });
+
+  it('ends on the first signal while the reader stalls, and does not grow meanwhile', async () => {
+    const many = new FakeProc({ onlineCpus: 2 });
+    for (let pid = 1; pid <= 300; pid++) many.set(pid, { approximate: 500, resident: 512, rollupKiB: 2048 });
+    const pipe = `${many.root}/pipe`;
+    spawnSync('mkfifo', [pipe]);
+    // Open for both, so that neither end waits for the other; nothing is ever read.
+    const stdout = openSync(pipe, 'r+');
+    const args = [main, 'rss', '--watch=0.1', '--json', '--root', many.root];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', stdout, 'inherit'] });
+    try {
+      const written = () => Number(/^wchar: (\d+)$/m.exec(readFileSync(`/proc/${child.pid}/io`, 'latin1'))![1]);
+      await expect.poll(written, { timeout: 20_000 }).toBeGreaterThan(60_000);
+      await sleep(500);
+      const before = cpuTicks(child.pid!);
+      await sleep(1_000);
+      // Not even looked at: a picture that nobody takes is not made.
+      expect(cpuTicks(child.pid!) - before).toBeLessThan(20);
+      child.kill('SIGTERM');
+      expect(await once(child, 'exit')).toEqual([0, null]);
+    } finally {
+      child.kill('SIGKILL');
+      closeSync(stdout);
+      many.remove();
+    }
+  });
+
+  it.each([
+    ['--watch=0', 'from 0.1'],
+    ['--watch=x', 'from 0.1'],
+    ['1,x', 'separated by spaces or commas'],
+  ])('says what is meant instead of %s', async (argument, message) => {
+    const { code, stderr } = await percpuCli('rss', argument);
+    expect(code).toBe(2);
+    expect(stderr.split('\n')[0]).toContain(message);
   });
 
   it('shows this machine', async () => {
@@ -115,6 +227,33 @@ describe.skipIf(noTerminal)(`percpu rss --watch in a terminal${noTerminal ? ` (s
     expect(output.lastIndexOf('\x1b[?25h')).toBeGreaterThan(hides);
     // Lines are erased before they are written anew, never more than the picture has.
     expect(output).toContain('\x1b[2K');
+  });
+});
+
+describe('a table of 130,000 rows', () => {
+  it('prints', { timeout: 60_000 }, () => {
+    const figures = {
+      approximate: 4096,
+      precise: 8192,
+      min: 0,
+      max: 9e9,
+      anon: 1,
+      file: 1,
+      shmem: 1,
+      swap: 1,
+      pageTables: 1,
+    };
+    const readings = Array.from({ length: 130_000 }, (_, at) => ({
+      ...figures,
+      pid: at + 1,
+      name: at % 3 === 0 ? '名前が長い' : `process ${at}`,
+      source: 'statm' as const,
+    }));
+    const accounting = { model: 'flat-percpu' as const, statmPrecise: true, batch: 32, worstCaseBytes: 4096, note: '' };
+    const options = { width: 140, colors: createColors(false), limit: readings.length };
+    const lines = renderRss(readings, accounting, options);
+    expect(lines.length).toBeGreaterThan(130_000);
+    expect(lines[130_000]).toContain('130000');
   });
 });
 

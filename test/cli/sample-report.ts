@@ -102,6 +102,7 @@ export function sampleReport({ cpus = 2, processes = 3 }: SampleOptions = {}): D
       { name: '@opentelemetry/host-metrics', version: '0.36.0', reads: '/proc/PID/stat', precise: false },
       { name: 'prom-client', version: '15.1.3', reads: '/proc/self/status', precise: true },
     ],
+    failures: [],
     run: sampleRun(cpus),
     processes: {
       unavailable: '',

@@ -228,11 +228,14 @@ describe.skipIf(!onLinux)('RssScanner', () => {
 
   it('goes on after a scan that was aborted', async () => {
     const scanner = new percpu.RssScanner();
-    const aborted = rejected(() => scanner.scan(AbortSignal.abort(new Error('no'))));
+    const aborted = rejected(() => scanner.scan({ signal: AbortSignal.abort(new Error('no')) }));
     const good = scanner.scan();
     expect(await aborted).toEqual(expect.objectContaining({ name: 'AbortError', code: 'ABORT_ERR' }));
     expect((await good).length).toBeGreaterThan(0);
-    expect(await rejected(() => scanner.scan(5 as never))).toEqual(typeError('signal'));
+    expect(await rejected(() => scanner.scan({ signal: 5 as never }))).toEqual(typeError('options.signal'));
+    expect(await rejected(() => scanner.scan(new AbortController().signal as never))).toEqual(
+      typeError('options must be an object with options, as in { signal }'),
+    );
     scanner.destroy();
   });
 
