@@ -82,13 +82,24 @@ export function tryAddon(path: string): NativeAddon | string | undefined {
 
 /** Folders to look in: this package's own and, where a bundler has moved this code, the one installed beside the bundle. */
 function packageFolders(moduleUrl: string | undefined): string[] {
-  // A bundle in CommonJS has no address.
   if (!moduleUrl) return [];
+  const folders = new Set<string>();
   const own = fileURLToPath(new URL('..', moduleUrl));
+  // The folder above a bundle is another package's, and so is what it holds.
+  if (isPackage(own)) folders.add(own);
   try {
-    return [...new Set([own, join(createRequire(moduleUrl).resolve(MANIFEST), '..', '/')])];
+    folders.add(join(createRequire(moduleUrl).resolve(MANIFEST), '..', '/'));
   } catch {
-    return [own];
+    // Not installed beside the bundle.
+  }
+  return [...folders];
+}
+
+function isPackage(folder: string): boolean {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).name === 'percpu';
+  } catch {
+    return false;
   }
 }
 
@@ -111,8 +122,11 @@ function tryFolders(folders: string[], attempts: LoadAttempt[]): NativeAddon | u
   return undefined;
 }
 
-function whyNot(attempts: readonly LoadAttempt[]): string {
-  if (attempts.length === 0) return 'bundled as CommonJS, and PERCPU_NATIVE does not say where percpu.node is';
+function whyNot(attempts: readonly LoadAttempt[], moduleUrl: string | undefined): string {
+  if (attempts.length === 0) {
+    const place = moduleUrl ? `beside the bundle ${fileURLToPath(moduleUrl)}` : 'here: this code runs from no file';
+    return `no package percpu is installed ${place}; PERCPU_NATIVE can give the path of percpu.node`;
+  }
   const missing = (outcome: string) => outcome === 'not built' || outcome.startsWith('no prebuilt');
   return attempts.map(({ path, outcome }) => (missing(outcome) ? outcome : `${path}: ${outcome}`)).join('; ');
 }
@@ -122,7 +136,7 @@ function whyNot(attempts: readonly LoadAttempt[]): string {
  * architecture and C library.
  *
  * @param setting the environment's PERCPU_NATIVE: '0' for no addon, a path, or '1' or nothing for the usual places.
- * @param moduleUrl `import.meta.url` of a module one folder below the package's.
+ * @param moduleUrl file: URL of a module one folder below the package's, or of the bundle that it is in.
  */
 export function loadAddon(setting: string | undefined, moduleUrl: string | undefined): NativeStatus {
   const without = (reason: string, attempts: LoadAttempt[] = []) => ({ addon: undefined, reason, attempts });
@@ -139,5 +153,5 @@ export function loadAddon(setting: string | undefined, moduleUrl: string | undef
   }
   const addon = tryFolders(packageFolders(moduleUrl), attempts);
   if (addon) return { addon, reason: `loaded from ${attempts.at(-1)!.path}`, attempts };
-  return without(whyNot(attempts), attempts);
+  return without(whyNot(attempts, moduleUrl), attempts);
 }
