@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { createRequire } from 'node:module';
+// By its default export: webpack follows the name `createRequire`, and warns of paths that it cannot know.
+import module from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspectElf } from './elf.js';
@@ -71,7 +72,7 @@ export function tryAddon(path: string): NativeAddon | string | undefined {
     const problem = unfit(readFileSync(path));
     if (problem) return problem;
     // A require function of any place will do for an absolute path.
-    const addon = createRequire(path)(path) as NativeAddon | undefined;
+    const addon = module.createRequire(path)(path) as NativeAddon | undefined;
     if (typeof addon?.version !== 'string') return 'an addon of another package';
     return addon.version === VERSION ? addon : `of version ${addon.version}, and the package is ${VERSION}`;
   } catch (error) {
@@ -88,7 +89,7 @@ function packageFolders(moduleUrl: string | undefined): string[] {
   // The folder above a bundle is another package's, and so is what it holds.
   if (isPackage(own)) folders.add(own);
   try {
-    folders.add(join(createRequire(moduleUrl).resolve(MANIFEST), '..', '/'));
+    folders.add(join(module.createRequire(moduleUrl).resolve(MANIFEST), '..', '/'));
   } catch {
     // Not installed beside the bundle.
   }
