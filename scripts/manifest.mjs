@@ -20,7 +20,15 @@ export function expectedFiles() {
     .map((file) => file.replace(/^lib/, 'dist').replace(/\.ts$/, ''));
   return {
     required: [
-      ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'bin/percpu.cjs'],
+      ...[
+        'package.json',
+        'README.md',
+        'LICENSE',
+        'CHANGELOG.md',
+        'ARCHITECTURE.md',
+        'CONTRIBUTING.md',
+        'bin/percpu.cjs',
+      ],
       ...compiled.flatMap((file) => [`${file}.js`, `${file}.d.ts`]),
       // To compile the addon where there is no binary for a machine.
       ...filesBelow('native'),

@@ -44,7 +44,19 @@ async function fetchTools() {
 
 function makeStubs() {
   mkdirSync(stubs);
-  for (const name of ['cc', 'c++', 'gcc', 'g++', 'clang', 'clang++', 'make', 'cmake', 'python', 'python3', 'node-gyp']) {
+  for (const name of [
+    'cc',
+    'c++',
+    'gcc',
+    'g++',
+    'clang',
+    'clang++',
+    'make',
+    'cmake',
+    'python',
+    'python3',
+    'node-gyp',
+  ]) {
     writeFileSync(join(stubs, name), `#!/bin/sh\necho ${name} >>'${mark}'\nexit 1\n`, { mode: 0o755 });
   }
 }
@@ -118,7 +130,8 @@ const installs = [
 
 /** Beside node_modules the bundle has the addon; elsewhere it says why not; and it names no folder of the build. */
 async function checkBundle(folder, file) {
-  if (readFileSync(join(folder, file), 'utf8').includes(folder)) throw new Error(`${file} holds a path of the build machine`);
+  if (readFileSync(join(folder, file), 'utf8').includes(folder))
+    throw new Error(`${file} holds a path of the build machine`);
   expectUsed(await run(process.execPath, [join(folder, file)], { capture: true, env: noCompiler }));
   const away = mkdtempSync(join(tmpdir(), 'percpu-away-'));
   try {
@@ -137,7 +150,9 @@ async function checkBundle(folder, file) {
 
 async function bundled(name, tarball, bundle) {
   const folder = project(name, tarball, {
-    'async.mjs': USE.replace("'percpu';", "'percpu';\n(async () => {") + '})().catch((error) => { console.error(error); process.exit(1); });\n',
+    'async.mjs':
+      USE.replace("'percpu';", "'percpu';\n(async () => {") +
+      '})().catch((error) => { console.error(error); process.exit(1); });\n',
   });
   await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, capture: true });
   await checkBundle(folder, await bundle(folder));
@@ -159,7 +174,8 @@ const webpack = (module) => async (folder) => {
       (error, result) => (error ? reject(error) : resolve(result)),
     ),
   );
-  if (stats.hasErrors() || stats.hasWarnings()) throw new Error(stats.toString({ all: false, errors: true, warnings: true }));
+  if (stats.hasErrors() || stats.hasWarnings())
+    throw new Error(stats.toString({ all: false, errors: true, warnings: true }));
   return filename;
 };
 
@@ -230,9 +246,15 @@ async function fromSource(name, tarball, compiler) {
   const installed = join(folder, 'node_modules', 'percpu');
   rmSync(join(installed, 'prebuilds'), { recursive: true });
   const tools = compiler === 'cmake-js' ? ['cmake-js@8', 'node-api-headers'] : ['node-gyp@12'];
-  await run('npm', ['install', '--no-audit', '--no-fund', 'node-addon-api@8', ...tools], { cwd: folder, capture: true });
+  await run('npm', ['install', '--no-audit', '--no-fund', 'node-addon-api@8', ...tools], {
+    cwd: folder,
+    capture: true,
+  });
   const env = { PATH: `${join(folder, 'node_modules', '.bin')}${delimiter}${process.env.PATH}` };
-  await run(process.execPath, [join(installed, 'scripts', 'build-addon.mjs'), '--with', compiler], { capture: true, env });
+  await run(process.execPath, [join(installed, 'scripts', 'build-addon.mjs'), '--with', compiler], {
+    capture: true,
+    env,
+  });
   expectUsed(await run(process.execPath, ['use.mjs'], { cwd: folder, capture: true, env: { PERCPU_NATIVE: '' } }));
 }
 
@@ -255,7 +277,10 @@ const checks = (tarball) => [
   ['webpack, CommonJS', () => bundled('webpack-cjs', tarball, webpack(false))],
   ['webpack, ESM', () => bundled('webpack-esm', tarball, webpack(true))],
   ...['cjs', 'es'].map((format) => [`rollup, ${format}`, () => bundled(`rollup-${format}`, tarball, rollup(format))]),
-  ...['cjs', 'esm'].map((format) => [`esbuild, ${format}`, () => bundled(`esbuild-${format}`, tarball, esbuild(format))]),
+  ...['cjs', 'esm'].map((format) => [
+    `esbuild, ${format}`,
+    () => bundled(`esbuild-${format}`, tarball, esbuild(format)),
+  ]),
   ...[5, 7].flatMap((version) =>
     [
       ['node16', 'node16'],
@@ -269,11 +294,17 @@ const checks = (tarball) => [
   ['publint', () => run(process.execPath, [tool('publint', 'src', 'cli.js'), '--strict', tarball], { capture: true })],
   [
     'attw',
-    () => run(process.execPath, [tool('@arethetypeswrong', 'cli', 'dist', 'index.js'), '--profile', 'esm-only', tarball], { capture: true }),
+    () =>
+      run(process.execPath, [tool('@arethetypeswrong', 'cli', 'dist', 'index.js'), '--profile', 'esm-only', tarball], {
+        capture: true,
+      }),
   ],
   ['Node 18', () => oldNode(tarball)],
   ['git', fromGit],
-  ...['node-gyp', 'cmake-js'].map((name) => [`from source, ${name}`, () => fromSource(`source-${name}`, tarball, name)]),
+  ...['node-gyp', 'cmake-js'].map((name) => [
+    `from source, ${name}`,
+    () => fromSource(`source-${name}`, tarball, name),
+  ]),
 ];
 
 let failed = 0;
@@ -281,8 +312,12 @@ try {
   await fetchTools();
   makeStubs();
   const target = targets.find(({ arch, libc }) => arch === process.arch && libc === 'glibc');
-  if (!existsSync(join(repository, target.file))) await run('node', ['scripts/prebuild.mjs', target.name], { capture: true });
-  await run('npm', ['pack', '--silent', '--pack-destination', scratch], { capture: true, env: { PERCPU_PACK_PARTIAL: '1' } });
+  if (!existsSync(join(repository, target.file)))
+    await run('node', ['scripts/prebuild.mjs', target.name], { capture: true });
+  await run('npm', ['pack', '--silent', '--pack-destination', scratch], {
+    capture: true,
+    env: { PERCPU_PACK_PARTIAL: '1' },
+  });
   const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
   for (const [name, check] of checks(join(scratch, `percpu-${version}.tgz`))) {
     if (!name.includes(values.only)) continue;
@@ -293,7 +328,9 @@ try {
         (error) => `${error.output ?? ''}${error.message}`,
       );
     if (problem !== undefined) failed++;
-    process.stdout.write(`${problem === undefined ? 'ok    ' : 'FAILED'} ${name}\n${problem === undefined ? '' : `${problem}\n`}`);
+    process.stdout.write(
+      `${problem === undefined ? 'ok    ' : 'FAILED'} ${name}\n${problem === undefined ? '' : `${problem}\n`}`,
+    );
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
