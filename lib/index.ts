@@ -1,3 +1,5 @@
+import './node-version.js';
+
 export {
   CounterArena,
   type CounterArenaOptions,

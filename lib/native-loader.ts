@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { createRequire } from 'node:module';
+// By its default export: webpack follows the name `createRequire`, and warns of paths that it cannot know.
+import module from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspectElf } from './elf.js';
@@ -80,7 +81,7 @@ export function tryAddon(path: string, danger: (path: string) => string | undefi
     const problem = danger(path) ?? unfit(readRegularFile(path, ADDON_BYTES, 'follow'));
     if (problem) return problem;
     // A require function of any place will do for an absolute path.
-    const addon = createRequire(path)(path) as NativeAddon | undefined;
+    const addon = module.createRequire(path)(path) as NativeAddon | undefined;
     if (typeof addon?.version !== 'string') return 'an addon of another package';
     return addon.version === VERSION ? addon : `of version ${addon.version}, and the package is ${VERSION}`;
   } catch (error) {
@@ -91,18 +92,23 @@ export function tryAddon(path: string, danger: (path: string) => string | undefi
 
 /** Folders to look in: this package's own and, where a bundler has moved this code, the one installed beside the bundle. */
 function packageFolders(moduleUrl: string | undefined): string[] {
-  // A bundle in CommonJS has no address.
   if (!moduleUrl) return [];
+  const folders = new Set<string>();
   const own = fileURLToPath(new URL('..', moduleUrl));
+  // The folder above a bundle is another package's, and so is what it holds.
+  if (isPackage(own)) folders.add(own);
   try {
-    return [...new Set([own, join(createRequire(moduleUrl).resolve(MANIFEST), '..', '/')])];
+    folders.add(join(module.createRequire(moduleUrl).resolve(MANIFEST), '..', '/'));
   } catch {
-    return [own];
+    // Not installed beside the bundle.
   }
+  return [...folders];
 }
 
 /** Beside a bundle there may be anything: a build that anyone could have put there, for instance, in /tmp. */
-const isPackage = (folder: string) => readManifest(join(folder, 'package.json'))?.name === 'percpu';
+function isPackage(folder: string): boolean {
+  return readManifest(join(folder, 'package.json'))?.name === 'percpu';
+}
 
 function tryFolders(folders: string[], code: string, attempts: LoadAttempt[]): NativeAddon | undefined {
   const { platform, arch } = process;
@@ -128,8 +134,11 @@ function tryFolders(folders: string[], code: string, attempts: LoadAttempt[]): N
   return undefined;
 }
 
-function whyNot(attempts: readonly LoadAttempt[]): string {
-  if (attempts.length === 0) return 'bundled as CommonJS, and PERCPU_NATIVE does not say where percpu.node is';
+function whyNot(attempts: readonly LoadAttempt[], moduleUrl: string | undefined): string {
+  if (attempts.length === 0) {
+    const place = moduleUrl ? `beside the bundle ${fileURLToPath(moduleUrl)}` : 'here: this code runs from no file';
+    return `no package percpu is installed ${place}; PERCPU_NATIVE can give the path of percpu.node`;
+  }
   const missing = (outcome: string) => outcome === 'not built' || outcome.startsWith('no prebuilt');
   return attempts.map(({ path, outcome }) => (missing(outcome) ? outcome : `${path}: ${outcome}`)).join('; ');
 }
@@ -140,7 +149,7 @@ function whyNot(attempts: readonly LoadAttempt[]): string {
  * means.
  *
  * @param setting the environment's PERCPU_NATIVE: '0' for no addon, a path, or '1' or nothing for the usual places.
- * @param moduleUrl `import.meta.url` of a module one folder below the package's.
+ * @param moduleUrl file: URL of a module one folder below the package's, or of the bundle that it is in.
  */
 export function loadAddon(setting: string | undefined, moduleUrl: string | undefined): NativeStatus {
   const without = (reason: string, attempts: LoadAttempt[] = []) => ({ addon: undefined, reason, attempts });
@@ -157,5 +166,5 @@ export function loadAddon(setting: string | undefined, moduleUrl: string | undef
   }
   const addon = moduleUrl && tryFolders(packageFolders(moduleUrl), fileURLToPath(moduleUrl), attempts);
   if (addon) return { addon, reason: `loaded from ${attempts.at(-1)!.path}`, attempts };
-  return without(whyNot(attempts), attempts);
+  return without(whyNot(attempts, moduleUrl), attempts);
 }

@@ -1,5 +1,6 @@
 import { PercpuError } from './errors.js';
 import { firstLine, loadAddon, type NativeStatus } from './native-loader.js';
+import { ownLocation } from './own-location.js';
 
 /** What the addon offers; native/binding/ documents each function. Internal: nothing here checks its arguments twice. */
 export interface NativeAddon {
@@ -87,7 +88,7 @@ function readSetting(): string | undefined {
 
 function load(): NativeStatus {
   try {
-    return loadAddon(readSetting(), import.meta.url);
+    return loadAddon(readSetting(), ownLocation());
   } catch (error) {
     return { addon: undefined, reason: firstLine(error), attempts: [] };
   }

@@ -3,7 +3,7 @@
 //
 // node-gyp takes Node's headers from beside the running Node; cmake-js brings Node-API's own. Without --with, the first
 // one whose tools are there is used.
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -33,7 +33,11 @@ const tools = {
       if (!(await isAvailable('make'))) return 'make';
       return (await isAvailable('python3')) ? undefined : 'python3';
     },
-    build: () => run('node-gyp', ['rebuild', `--nodedir=${headersFolder()}`], { capture: true }),
+    build() {
+      const file = join(repository, 'binding.gyp');
+      if (!existsSync(file)) writeFileSync(file, "{ 'includes': ['native/percpu.gypi'] }\n");
+      return run('node-gyp', ['rebuild', `--nodedir=${headersFolder()}`], { capture: true });
+    },
   },
   'cmake-js': {
     async lacks() {

@@ -21,6 +21,11 @@ function removeOrphans() {
   }
 }
 
+if (!existsSync(join(repository, 'node_modules', 'typescript'))) {
+  say('the development dependencies are missing: npm install');
+  process.exit(1);
+}
+
 const hotPath = 'lib/counter/wasm/hot-path.ts';
 const hotPathBinary = 'lib/counter/wasm/hot-path-binary.ts';
 if (newest(hotPathBinary) <= newest(hotPath, 'scripts/build-wasm.mjs')) {

@@ -20,11 +20,20 @@ export function expectedFiles() {
     .map((file) => file.replace(/^lib/, 'dist').replace(/\.ts$/, ''));
   return {
     required: [
-      ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'],
+      ...[
+        'package.json',
+        'README.md',
+        'LICENSE',
+        'CHANGELOG.md',
+        'ARCHITECTURE.md',
+        'CONTRIBUTING.md',
+        'bin/percpu.cjs',
+      ],
       ...compiled.flatMap((file) => [`${file}.js`, `${file}.d.ts`]),
       // To compile the addon where there is no binary for a machine.
       ...filesBelow('native'),
-      ...['binding.gyp', 'CMakeLists.txt', 'scripts/build-addon.mjs', 'scripts/run.mjs'],
+      ...['CMakeLists.txt', 'scripts/build-addon.mjs', 'scripts/run.mjs'],
+      ...['docs', 'examples'].flatMap(filesBelow),
     ].sort(),
     prebuilt: targets.map(({ file }) => file).sort(),
   };
@@ -43,7 +52,7 @@ export async function packedFiles() {
 /** @returns {string[]} what is missing, and what should not be there. */
 export function manifestProblems({ files, bytes }) {
   const { required, prebuilt } = expectedFiles();
-  const known = new Set([...required, ...prebuilt]);
+  const known = new Set([...required, ...prebuilt, 'SECURITY.md']);
   return [
     ...required.filter((file) => !files.includes(file)).map((file) => `${file} is missing`),
     ...files.filter((file) => !known.has(file)).map((file) => `${file} does not belong into the package`),

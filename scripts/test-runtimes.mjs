@@ -114,7 +114,10 @@ async function main() {
   try {
     let tarball = values.package;
     if (!tarball) {
-      const packed = await run('npm', ['pack', '--silent', '--pack-destination', scratch], { capture: true });
+      const packed = await run('npm', ['pack', '--silent', '--pack-destination', scratch], {
+        capture: true,
+        env: { PERCPU_PACK_PARTIAL: '1' },
+      });
       tarball = join(scratch, packed.trim().split('\n').at(-1));
     }
     await run('tar', ['xzf', tarball, '-C', scratch], { capture: true, cwd: process.cwd() });

