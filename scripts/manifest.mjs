@@ -20,7 +20,7 @@ export function expectedFiles() {
     .map((file) => file.replace(/^lib/, 'dist').replace(/\.ts$/, ''));
   return {
     required: [
-      ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'],
+      ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'docs/percpu.1'],
       ...compiled.flatMap((file) => [`${file}.js`, `${file}.d.ts`]),
       // To compile the addon where there is no binary for a machine.
       ...filesBelow('native'),
