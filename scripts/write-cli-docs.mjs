@@ -74,10 +74,21 @@ const ENVIRONMENT = [
 function toMarkdown(program, commands) {
   const cell = (text) => text.replaceAll('|', '\\|');
   const table = (rows) =>
-    rows.length === 0 ? [] : ['| | |', '|---|---|', ...rows.map(({ flags, text }) => `| \`${flags}\` | ${cell(text)} |`)];
+    rows.length === 0
+      ? []
+      : ['| | |', '|---|---|', ...rows.map(({ flags, text }) => `| \`${flags}\` | ${cell(text)} |`)];
   const closing = (paragraph) =>
     EXAMPLES.test(paragraph)
-      ? ['Examples:', '', '```text', ...paragraph.split('\n').slice(1).map((line) => line.replace(/^ {2}/, '')), '```']
+      ? [
+          'Examples:',
+          '',
+          '```text',
+          ...paragraph
+            .split('\n')
+            .slice(1)
+            .map((line) => line.replace(/^ {2}/, '')),
+          '```',
+        ]
       : [paragraph];
   return `${[
     '# The command line',
@@ -113,7 +124,11 @@ function toMarkdown(program, commands) {
 
 /** Text for troff: no line begins a request, and a hyphen stays one that can be copied. */
 function roff(text) {
-  return text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll('…', '...').replace(/^(?=[.'])/gm, '\\&');
+  return text
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replaceAll('…', '...')
+    .replace(/^(?=[.'])/gm, '\\&');
 }
 
 function toManPage(program, commands) {

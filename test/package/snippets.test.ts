@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { native } from '../../lib/native.js';
@@ -21,7 +21,11 @@ const commands = all.filter(({ language, code }) => language === 'sh' && /^npx p
 function makeProject(files: Record<string, string>): string {
   const folder = makeConsumer({ 'package.json': '{ "private": true }', ...files });
   mkdirSync(join(folder, 'node_modules', '.bin'));
-  symlinkSync(join('..', 'percpu', 'dist', 'cli', 'main.js'), join(folder, 'node_modules', '.bin', 'percpu'));
+  const main = join(repository, 'dist', 'cli', 'main.js');
+  // A link would do where npm has made the file executable.
+  writeFileSync(join(folder, 'node_modules', '.bin', 'percpu'), `#!/bin/sh\nexec node '${main}' "$@"\n`, {
+    mode: 0o755,
+  });
   return folder;
 }
 
