@@ -28,6 +28,7 @@ export function expectedFiles() {
         'ARCHITECTURE.md',
         'CONTRIBUTING.md',
         'bin/percpu.cjs',
+        'docs/percpu.1',
       ],
       ...compiled.flatMap((file) => [`${file}.js`, `${file}.d.ts`]),
       // To compile the addon where there is no binary for a machine.

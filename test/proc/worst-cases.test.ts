@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { worstCases } from '../../lib/proc/accounting-model.js';
 
-const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const GUIDE = readFileSync(new URL('../../docs/guide.md', import.meta.url), 'utf8');
 const MIB_PER_PAGE = 4096 / 2 ** 20;
 
-/** Rows of the README's table of worst cases: CPUs, MiB flat, MiB tree. */
+/** Rows of the guide's table of worst cases: CPUs, MiB flat, MiB tree. */
 function documented(): number[][] {
   const [, table = ''] =
-    /\| CPUs \| flat, MiB \| tree, MiB \|[^\n]*\n\|[-:| ]+\|\n((?:\|[^\n]+\|\n)+)/.exec(README) ?? [];
+    /\| CPUs \| flat, MiB \| tree, MiB \|[^\n]*\n\|[-:| ]+\|\n((?:\|[^\n]+\|\n)+)/.exec(GUIDE) ?? [];
   const rows = table.trim().split('\n');
   return rows.map((row) =>
     row
@@ -19,7 +19,7 @@ function documented(): number[][] {
 }
 
 describe('worst cases of flat counters and counter trees', () => {
-  test("are those of the README's table, row by row", () => {
+  test("are those of the guide's table, row by row", () => {
     const rows = documented();
     expect(rows.map(([cpus]) => cpus)).toEqual([2, 8, 16, 32, 48, 64, 128, 256, 384, 1024]);
     for (const [cpus, flat, tree] of rows) {
