@@ -1,6 +1,6 @@
 // What the benchmarks' command lines share.
 import { Command, InvalidArgumentError } from 'commander';
-import { environment } from './run-variants.mjs';
+import { environment } from './environment.mjs';
 
 const PAGE_BYTES = 4096;
 

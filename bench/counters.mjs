@@ -1,8 +1,9 @@
 // What counting costs, as ratios of things measured in the same run.
 import Table from 'cli-table3';
 import { environmentLine, readCommandLine, showProgress, wholeNumber } from './command-line.mjs';
-import { environment, medianRatio, runVariants } from './run-variants.mjs';
-import { median } from './sampling.mjs';
+import { environment } from './environment.mjs';
+import { runVariants } from './fresh-process.mjs';
+import { median, medianRatio } from './sampling.mjs';
 
 const COMPARISONS = [
   { what: 'counter.add(1) / Atomics.add(Int32Array)', of: 'counter-add', to: 'atomics-add', target: 0.65 },

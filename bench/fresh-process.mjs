@@ -10,14 +10,35 @@ const self = fileURLToPath(import.meta.url);
 
 /**
  * @param {URL} module its default export takes one argument and returns, or resolves with, what JSON can carry.
- * @param {unknown} argument what JSON can carry.
+ * @param {unknown} [argument] what JSON can carry.
  * @returns {Promise<any>} the result.
  */
-export async function inFreshProcess(module, argument) {
+export async function inFreshProcess(module, argument = null) {
   const { stdout } = await execute(process.execPath, ['--expose-gc', self, module.href, JSON.stringify(argument)], {
     maxBuffer: 2 ** 26,
   });
   return JSON.parse(stdout);
+}
+
+/**
+ * Runs named variants in turn, each time in a fresh process: what is compared runs side by side in time, so that a noisy
+ * machine disturbs both alike.
+ *
+ * @param {string[]} names files of variants/ without their extension.
+ * @param {number} rounds processes per variant.
+ * @param {(done: number, all: number) => void} [onProgress]
+ * @returns {Promise<Record<string, number[]>>} nanoseconds per operation, one value per round.
+ */
+export async function runVariants(names, rounds, onProgress = () => {}) {
+  const results = Object.fromEntries(names.map((name) => [name, []]));
+  let done = 0;
+  for (let round = 0; round < rounds; round++) {
+    for (const name of names) {
+      results[name].push(await inFreshProcess(new URL(`variants/${name}.mjs`, import.meta.url)));
+      onProgress(++done, rounds * names.length);
+    }
+  }
+  return results;
 }
 
 if (process.argv[1] === self) {

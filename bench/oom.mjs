@@ -1,9 +1,9 @@
 // Choosing the task to kill: how often each strategy is wrong, what it costs in time, and what an mm costs.
 import { environmentLine, readCommandLine, showProgress, wholeNumber } from './command-line.mjs';
+import { environment } from './environment.mjs';
 import { inFreshProcess } from './fresh-process.mjs';
 import { costTable, latencyTable, victimTable } from './oom/tables.mjs';
-import { environment, medianRatio } from './run-variants.mjs';
-import { median } from './sampling.mjs';
+import { median, medianRatio } from './sampling.mjs';
 
 const POPULATIONS = ['giant', 'mix', 'alike'];
 const MMS = 10_000;

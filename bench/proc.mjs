@@ -1,9 +1,9 @@
 // What reading real processes costs, in ratios of things measured in the same run.
 import Table from 'cli-table3';
 import { environmentLine, readCommandLine, showProgress, wholeNumber } from './command-line.mjs';
+import { environment } from './environment.mjs';
 import { inFreshProcess } from './fresh-process.mjs';
-import { startCrowd } from './proc/crowd.mjs';
-import { environment } from './run-variants.mjs';
+import { startIdleProcesses } from './proc/idle-processes.mjs';
 import { median } from './sampling.mjs';
 
 const COMPARISONS = [
@@ -31,7 +31,7 @@ if (comparisons.length === 0) {
 const measure = (name, argument) => inFreshProcess(new URL(`proc/${name}.mjs`, import.meta.url), argument);
 
 showProgress(`starting ${processes} processes`);
-const { pids, end } = await startCrowd(processes);
+const { pids, end } = await startIdleProcesses(processes);
 const results = Object.fromEntries(comparisons.map(({ name }) => [name, []]));
 for (let round = 0; round < rounds; round++) {
   for (const { name } of comparisons) {

@@ -1,4 +1,4 @@
-// Random numbers that a seed repeats.
+// Random numbers that a seed repeats, for benchmarks and tests.
 
 /** A stream of random numbers; equal seeds give equal streams (mulberry32). */
 export class Random {
@@ -33,7 +33,11 @@ export class Random {
     return median * Math.exp(sigma * normal);
   }
 
-  /** @returns {T[]} the same elements in random order. @template T @param {readonly T[]} array */
+  /**
+   * @template T
+   * @param {readonly T[]} array
+   * @returns {T[]} the same elements in random order.
+   */
   shuffled(array) {
     const result = [...array];
     for (let i = result.length - 1; i > 0; i--) {
@@ -42,4 +46,13 @@ export class Random {
     }
     return result;
   }
+}
+
+/**
+ * @param {number} seed any integer.
+ * @returns {(end: number) => number} gives integers from 0 to below its argument; the same ones for the same seed.
+ */
+export function randomIntegers(seed) {
+  const random = new Random(seed);
+  return (end) => random.below(end);
 }

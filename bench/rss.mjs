@@ -4,9 +4,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { environmentLine, readCommandLine, showProgress, wholeNumber } from './command-line.mjs';
+import { environment } from './environment.mjs';
 import { replay, THREADS } from './rss/replay.mjs';
 import { machineTable, sweepTable, timeTable } from './rss/tables.mjs';
-import { environment } from './run-variants.mjs';
 
 const MACHINES = [256, 384];
 const SWEEP = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];

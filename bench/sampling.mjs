@@ -1,4 +1,4 @@
-// How a variant takes its samples.
+// How samples are taken and compared.
 
 /** Samples per process; their median is the process's result. */
 const SAMPLES = 15;
@@ -6,6 +6,11 @@ const SAMPLES = 15;
 /** @returns the middle value; of an even number of values the lower of the two. */
 export function median(values) {
   return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
+}
+
+/** @returns {number} the median over the rounds of one variant's time divided by the other's in the same round. */
+export function medianRatio(numerators, denominators) {
+  return median(numerators.map((value, round) => value / denominators[round]));
 }
 
 /**

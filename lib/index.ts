@@ -5,20 +5,22 @@ export {
   type CounterArenaOptions,
   type SharedArena,
 } from './counter/arena.js';
+export type { ShareableMemory } from './counter/arena-memory.js';
 export {
   type Bounds,
   CounterTree,
   type CounterTreeOptions,
   type SharedCounter,
 } from './counter/counter-tree.js';
+export type { EngineName } from './counter/engine.js';
 export { type Accuracy, type TreeShape, treeShape } from './counter/tree-shape.js';
 export { getAffinity, setAffinity, withAffinity } from './cpu/affinity.js';
 export { currentCpu } from './cpu/current-cpu.js';
 export { PinnedWorker, type PinnedWorkerOptions } from './cpu/pinned-worker.js';
 export { type CpuRun, type RunOnCpusOptions, runOnCpus } from './cpu/run-on-cpus.js';
 export type { CpuSource } from './cpu/thread-cpu.js';
-export { type Topology, topology } from './cpu/topology.js';
-export { type ErrorCode, PercpuError } from './errors.js';
+export { type Topology, type TopologyCpu, type TopologyNode, topology } from './cpu/topology.js';
+export { type ErrorCode, PercpuError, type SystemErrorDetails } from './errors.js';
 export { type MemoryGroup, type MemoryScope, type MemoryScopeOptions, memoryScope } from './limits/memory-scope.js';
 export type { OomPolicy } from './limits/oom-policy.js';
 export {

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { pageBytes, parseAuxvPageBytes } from '../lib/page-bytes.js';
+import { itUnless } from './support/skip.js';
 
 /** Entries of an auxiliary vector, at an offset that no 64-bit view could have. */
 function auxv(entries: [bigint, bigint][], littleEndian = true): Uint8Array {
@@ -37,7 +38,7 @@ describe('parseAuxvPageBytes', () => {
 
 describe('pageBytes', () => {
   const getconf = spawnSync('getconf', ['PAGESIZE'], { encoding: 'utf8' });
-  it.skipIf(getconf.status !== 0)(`is what getconf says${getconf.status === 0 ? '' : ' (there is no getconf)'}`, () => {
+  itUnless(getconf.status === 0 ? '' : 'there is no getconf')('is what getconf says', () => {
     expect(pageBytes()).toBe(Number(getconf.stdout));
   });
 

@@ -1,4 +1,4 @@
 // A restartable sequence on a cache line of the thread's own: no locked instruction at all.
-import { measureNative } from '../native.mjs';
+import { measureNative } from '../counters/native.mjs';
 
 export default () => measureNative('rseq');

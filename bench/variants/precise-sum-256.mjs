@@ -1,3 +1,3 @@
-import { measureSum } from '../sums.mjs';
+import { measureSum } from '../counters/sums.mjs';
 
 export default () => measureSum('preciseSum', 256, 2e4);

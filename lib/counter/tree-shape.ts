@@ -53,7 +53,7 @@ export function treeShape(cpus: number): TreeShape {
   return { cpus, order, levels, arityOrders, items };
 }
 
-/** How far an approximate sum can be from the precise one, as an inequality: see {@link kernelAccuracy}. */
+/** How far an approximate sum can be from the precise one, as an inequality. */
 export interface Accuracy {
   /** `approximate >= precise - under`. */
   under: number;

@@ -58,10 +58,15 @@ export class RssGuard extends EventEmitter<RssGuardEvents> {
   #hasError = false;
 
   /**
-   * @param tree not for users: what is read instead of this machine's processes.
    * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ERR_UNSUPPORTED_PLATFORM` away from
    *   Linux.
    */
+  constructor(options: RssGuardOptions);
+  /**
+   * @param tree what is read instead of this machine's processes.
+   * @internal
+   */
+  constructor(options: RssGuardOptions, tree?: ProcTree);
   constructor(options: RssGuardOptions, tree?: ProcTree) {
     super();
     const { limit, pid, intervalMs, releaseBelow } = requireOptions<RssGuardOptions>(options, [

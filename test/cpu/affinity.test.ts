@@ -6,6 +6,7 @@ import { getAffinity, setAffinity, withAffinity } from '../../lib/cpu/affinity.j
 import { parseCpuList } from '../../lib/cpu/cpu-list.js';
 import { currentCpu } from '../../lib/cpu/current-cpu.js';
 import { native } from '../../lib/native.js';
+import { describeUnless, noAddon } from '../support/skip.js';
 import { NOT_NUMBERS, NOT_SAFE_INTEGERS, percpuError, rangeError, thrown, typeError } from '../support/thrown.js';
 
 const allowed = getAffinity();
@@ -59,9 +60,7 @@ describe('getAffinity', () => {
   });
 });
 
-const reason = native.addon ? '' : ` (skipped: ${native.reason})`;
-
-describe.skipIf(!native.addon)(`setAffinity${reason}`, () => {
+describeUnless(noAddon)('setAffinity', () => {
   it('takes a number or any iterable, in any order, repeated or not', () => {
     function* generated() {
       yield* [last, first, last];
@@ -156,7 +155,7 @@ describe.skipIf(!native.addon)(`setAffinity${reason}`, () => {
   });
 });
 
-describe.skipIf(!native.addon)(`withAffinity${reason}`, () => {
+describeUnless(noAddon)('withAffinity', () => {
   it('runs the function there, hands out its result, and restores', () => {
     for (const cpu of allowed) {
       expect(withAffinity(cpu, () => [currentCpu(), ...getAffinity()])).toEqual([cpu, cpu]);

@@ -4,6 +4,7 @@ import { currentCpu } from '../../lib/cpu/current-cpu.js';
 import { threadCpu } from '../../lib/cpu/thread-cpu.js';
 import { native } from '../../lib/native.js';
 import { childResult, percpu } from '../support/built.js';
+import { itUnless, noAddon } from '../support/skip.js';
 
 describe('currentCpu', () => {
   it('is one of the CPUs this thread may run on', () => {
@@ -96,15 +97,17 @@ describe('where the CPU number comes from', () => {
   });
 
   for (const { name, env, source, needsAddon } of SETTINGS) {
-    const missing = needsAddon && !native.addon;
-    const title = missing ? `${name} (skipped: ${native.reason})` : `${name}: ${source}; all of it counts`;
-    it.skipIf(missing)(title, { timeout: 60_000 }, async () => {
-      const counted = await childResult<Counted>(program, { PERCPU_NATIVE: undefined, ...env });
-      expect(counted).toMatchObject({ source, engine: 'wasm', withinBounds: true });
-      expect(counted.sum).toBe(counted.expected);
-      expect(counted.workers).toEqual(Array(8).fill(source));
-      if (needsAddon && source !== 'thread') expect(counted.onOwnLeaf).toEqual(getAffinity().map(() => 1_000));
-    });
+    itUnless(needsAddon ? noAddon : '')(
+      `${name}: ${source}; all of it counts`,
+      async () => {
+        const counted = await childResult<Counted>(program, { PERCPU_NATIVE: undefined, ...env });
+        expect(counted).toMatchObject({ source, engine: 'wasm', withinBounds: true });
+        expect(counted.sum).toBe(counted.expected);
+        expect(counted.workers).toEqual(Array(8).fill(source));
+        if (needsAddon && source !== 'thread') expect(counted.onOwnLeaf).toEqual(getAffinity().map(() => 1_000));
+      },
+      { timeout: 60_000 },
+    );
   }
 });
 

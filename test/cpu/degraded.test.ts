@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { threadCpu } from '../../lib/cpu/thread-cpu.js';
 import { native } from '../../lib/native.js';
+import { describeUnless, itUnless } from '../support/skip.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'percpu-degraded-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -13,13 +14,13 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** The program that takes things away from another one: test/native/degrade.cc. */
 const degrade = join(folder, 'degrade');
 
-function whyNot(): string | undefined {
+function whyNot(): string {
   if (process.env.PERCPU_SANITIZED) return 'the sanitizers themselves need what is taken away';
   if (process.platform !== 'linux') return 'seccomp and mount namespaces are Linux';
   if (!['x64', 'arm64'].includes(process.arch)) return `its seccomp filter does not know ${process.arch}`;
   const source = fileURLToPath(new URL('../native/degrade.cc', import.meta.url));
   const compiled = spawnSync(process.env.CXX ?? 'c++', ['-std=c++20', '-O1', source, '-o', degrade]);
-  return compiled.status === 0 ? undefined : 'no C++ compiler';
+  return compiled.status === 0 ? '' : 'no C++ compiler';
 }
 
 const reason = whyNot();
@@ -133,7 +134,7 @@ function inPoorer(poorer: string[], args: string[]) {
   return { status, stdout, stderr };
 }
 
-describe.skipIf(reason)(`in an environment with less${reason ? ` (skipped: ${reason})` : ''}`, () => {
+describeUnless(reason)('in an environment with less', () => {
   it.for(cases)(
     '$what: right results, degraded visibly',
     { timeout: 60_000 },
@@ -155,6 +156,6 @@ describe.skipIf(reason)(`in an environment with less${reason ? ` (skipped: ${rea
   });
 });
 
-it.skipIf(reason)('the program that takes things away refuses what it does not know', () => {
+itUnless(reason)('the program that takes things away refuses what it does not know', () => {
   expect(() => execFileSync(degrade, ['--refuse', 'nothing=1', '--', 'true'], { stdio: 'ignore' })).toThrow();
 });

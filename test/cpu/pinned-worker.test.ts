@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { native } from '../../lib/native.js';
+import { afterAll, afterEach, expect, it } from 'vitest';
 import { childResult, percpu, TestWorker, terminateWorkers } from '../support/built.js';
+import { describeUnless, noAddon } from '../support/skip.js';
 import { NOT_NUMBERS, NOT_SAFE_INTEGERS, percpuError, rangeError, thrown, typeError } from '../support/thrown.js';
 
 const { getAffinity, PinnedWorker } = percpu;
@@ -16,9 +16,7 @@ afterAll(terminateWorkers);
 const pinned = (cpu: number | number[]) =>
   new TestWorker({}, (file, options) => new PinnedWorker(file, { ...options, cpu }));
 
-const reason = native.addon ? '' : ` (skipped: ${native.reason})`;
-
-describe.skipIf(!native.addon)(`PinnedWorker${reason}`, () => {
+describeUnless(noAddon)('PinnedWorker', () => {
   it.each(allowed)('runs on CPU %i', async (cpu) => {
     const worker = pinned(cpu);
     expect(getAffinity()).toEqual(allowed);

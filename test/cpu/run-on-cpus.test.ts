@@ -1,16 +1,15 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { CounterArena } from '../../lib/counter/arena.js';
 import { CounterTree } from '../../lib/counter/counter-tree.js';
 import { getAffinity } from '../../lib/cpu/affinity.js';
 import { type RunOnCpusOptions, runOnCpus } from '../../lib/cpu/run-on-cpus.js';
-import { native } from '../../lib/native.js';
+import { describeUnless, noAddon } from '../support/skip.js';
 import { NOT_NUMBERS, NOT_SAFE_INTEGERS, percpuError, rangeError, rejected, typeError } from '../support/thrown.js';
 
 const allowed = getAffinity();
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-const reason = native.addon ? '' : ` (skipped: ${native.reason})`;
 
-describe.skipIf(!native.addon)(`runOnCpus${reason}`, () => {
+describeUnless(noAddon)('runOnCpus', () => {
   it('adds on every CPU this thread may run on, pinned there', async () => {
     using counter = new CounterTree();
     const runs = await runOnCpus({ counter, iterations: 10_000 });

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { parseCpuList } from '../../lib/cpu/cpu-list.js';
 import { type Topology, type TopologyCpu, topology } from '../../lib/cpu/topology.js';
+import { itUnless } from '../support/skip.js';
 import { fixtureTree, parseCapture, readFixture, type SysFiles, writeTree } from '../support/sys-tree.js';
 
 const CPU = 'sys/devices/system/cpu';
@@ -336,23 +337,24 @@ describe('this machine', () => {
     expect(topology({ root: '/sys' })).toEqual(topology());
   });
 
-  const hasTaskset = process.platform === 'linux' && existsSync('/usr/bin/taskset');
-  it.skipIf(!hasTaskset || topology().allowed.length < 2)(
-    "allowed follows the calling thread's affinity (needs taskset and two CPUs)",
-    () => {
-      const tid = basename(readlinkSync('/proc/thread-self'));
-      const before = topology().allowed;
-      const last = before.at(-1)!;
-      const pin = (cpus: number[]) => execFileSync('taskset', ['-c', '-p', cpus.join(), tid]);
-      pin([last]);
-      try {
-        expect(topology().allowed).toEqual([last]);
-      } finally {
-        pin(before);
-      }
-      expect(topology().allowed).toEqual(before);
-    },
-  );
+  const whyNotPinned = !existsSync('/usr/bin/taskset')
+    ? 'there is no taskset'
+    : topology().allowed.length < 2
+      ? 'it needs two CPUs'
+      : '';
+  itUnless(whyNotPinned)("allowed follows the calling thread's affinity", () => {
+    const tid = basename(readlinkSync('/proc/thread-self'));
+    const before = topology().allowed;
+    const last = before.at(-1)!;
+    const pin = (cpus: number[]) => execFileSync('taskset', ['-c', '-p', cpus.join(), tid]);
+    pin([last]);
+    try {
+      expect(topology().allowed).toEqual([last]);
+    } finally {
+      pin(before);
+    }
+    expect(topology().allowed).toEqual(before);
+  });
 });
 
 describe('with node:fs replaced', () => {

@@ -1,8 +1,9 @@
 // One target's inputs in a process of their own: { name, seed, from, to, position } from main.mjs, a summary back.
 // The number of the input under way is in the file `position`, for the case that this process does not survive it.
 import { openSync, writeSync } from 'node:fs';
+import { randomIntegers } from '../../bench/random.mjs';
 import { readCorpus } from './corpus.mjs';
-import { randomIntegers, seedOf } from './inputs.mjs';
+import { seedOf } from './inputs.mjs';
 import { targets } from './targets/index.mjs';
 
 /** One input that takes longer hangs, or nearly. */

@@ -1,16 +1,5 @@
 // How inputs are made: from a seed, and for text by changing known inputs a little.
 
-/** @returns a function giving integers from 0 to below its argument; the same ones for the same seed (mulberry32). */
-export function randomIntegers(seed) {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) % below;
-  };
-}
-
 /** The seed of one input: another one for every target and every index. */
 export function seedOf(seed, target, index) {
   let hash = seed | 0;

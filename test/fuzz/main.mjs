@@ -9,8 +9,9 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { randomIntegers } from '../../bench/random.mjs';
 import { readCorpus } from './corpus.mjs';
-import { randomIntegers, seedOf } from './inputs.mjs';
+import { seedOf } from './inputs.mjs';
 import { targets } from './targets/index.mjs';
 
 const { values } = parseArgs({

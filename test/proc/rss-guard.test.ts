@@ -9,6 +9,7 @@ import { openTree } from '../../lib/proc/proc-tree.js';
 import { RssGuard, type RssGuardOptions } from '../../lib/proc/rss-guard.js';
 import { runChild } from '../support/built.js';
 import { FakeProc, type FakeProcess } from '../support/proc-tree.js';
+import { describeUnless, itUnless, notLinux } from '../support/skip.js';
 import { rangeError, thrown, typeError } from '../support/thrown.js';
 
 const PID = 7;
@@ -210,7 +211,7 @@ describe('RssGuard', () => {
     expect(make({ limit: 9, releaseBelow: 10 })).toEqual(rangeError('options.releaseBelow', '0 to 9'));
   });
 
-  it.skipIf(process.platform !== 'linux')('does not keep a process alive, and watches it by default', async () => {
+  itUnless(notLinux)('does not keep a process alive, and watches it by default', async () => {
     const { code, stdout } = await runChild({
       code: `const guard = new percpu.RssGuard({ limit: 1, intervalMs: 10 }).start();
         guard.on('exceeded', ({ pid }) => console.log(pid === process.pid));
@@ -219,7 +220,7 @@ describe('RssGuard', () => {
     expect([code, stdout]).toEqual([0, 'true\n']);
   });
 
-  it.skipIf(process.platform !== 'linux')('sees a real process grow, and end', async () => {
+  itUnless(notLinux)('sees a real process grow, and end', async () => {
     const hog = spawn(process.execPath, [
       '-e',
       'setTimeout(() => { globalThis.kept = Buffer.alloc(3e8, 1); }, 300); setTimeout(() => process.exit(), 1500)',
@@ -234,7 +235,7 @@ describe('RssGuard', () => {
   });
 });
 
-describe.skipIf(process.platform !== 'linux')('the example of a supervisor', () => {
+describeUnless(notLinux)('the example of a supervisor', () => {
   it('restarts a service that grows', async () => {
     const example = fileURLToPath(new URL('../../examples/rss-guard.mjs', import.meta.url));
     // Never more than 400 MB, should nobody end it.

@@ -9,10 +9,10 @@ import { tsReader } from '../../lib/proc/reader-ts.js';
 import { toReading } from '../../lib/proc/rss.js';
 import { childResult, percpu } from '../support/built.js';
 import { FakeProc } from '../support/proc-tree.js';
+import { describeUnless, notLinux } from '../support/skip.js';
 import { percpuError, rangeError, rejected, thrown, typeError } from '../support/thrown.js';
 
 const entry = new URL('../../dist/index.js', import.meta.url).href;
-const onLinux = process.platform === 'linux';
 const trees: FakeProc[] = [];
 function fakeProc(...options: ConstructorParameters<typeof FakeProc>): FakeProc {
   const tree = new FakeProc(...options);
@@ -159,7 +159,7 @@ describe('bad input', () => {
   });
 });
 
-describe.skipIf(!onLinux)('this machine', () => {
+describeUnless(notLinux)('this machine', () => {
   it.each([{}, { PERCPU_NATIVE: '0' }])('has a precise figure for the calling process (%o)', async (env) => {
     // VmRSS and rss() are read at two moments of a process that allocates: they may be some pages apart.
     const { rss, before, after, other } = await childResult<Record<string, number>>(
@@ -202,7 +202,7 @@ describe.skipIf(!onLinux)('this machine', () => {
   });
 });
 
-describe.skipIf(!onLinux)('RssScanner', () => {
+describeUnless(notLinux)('RssScanner', () => {
   it('serves scans one after another, and none after it is destroyed', async () => {
     const scanner = new percpu.RssScanner({ pids: new Set([process.pid]) });
     const scans = await Promise.all([scanner.scan(), scanner.scan(), scanner.scan()]);

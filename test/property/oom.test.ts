@@ -5,8 +5,7 @@ import { FallingMaximum } from '../../lib/oom/falling-maximum.js';
 import type { OomTask } from '../../lib/oom/memory.js';
 import { selectVictim } from '../../lib/oom/select-victim.js';
 import { type FakeTask, fakeTask } from '../oom/fake-memory.js';
-
-const seeded = (numRuns: number) => ({ numRuns, ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}) });
+import { randomIntegers, seeded } from '../support/random.js';
 
 /**
  * How tasks of one population differ: how large they get (small: many ties), how wide their bounds are at most, how
@@ -30,7 +29,8 @@ const population = fc.record({
 type Population = typeof population extends fc.Arbitrary<infer T> ? T : never;
 
 function tasksOf({ count, largest, widest, exactPercent, oddPercent, shuffledPids, seed }: Population): FakeTask[] {
-  const random = randomIntegers(seed);
+  const below = randomIntegers(seed);
+  const random = (max: number) => below(max + 1);
   return Array.from({ length: count }, (_, i) => {
     const width = random(100) < exactPercent ? 0 : widest;
     const odd = random(100) < oddPercent;
@@ -48,17 +48,6 @@ function tasksOf({ count, largest, widest, exactPercent, oddPercent, shuffledPid
       odd ? { oomScoreAdj: random(2_000) - 1_000, skip: random(9) === 0, inVfork: random(9) === 0 } : {},
     );
   });
-}
-
-/** @returns a function giving integers from 0 to its argument; the same ones for the same seed (mulberry32). */
-function randomIntegers(seed: number): (max: number) => number {
-  let state = seed | 0;
-  return (max) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) % (max + 1);
-  };
 }
 
 /** What the rules say, in so many words: the highest precise badness, the later scanned of equals. */

@@ -1,22 +1,12 @@
 // What TestWorker (built.ts) runs: messages { id, task, args } in, { id, result } or { id, error } out.
 import { parentPort } from 'node:worker_threads';
+import { randomIntegers } from '../../bench/random.mjs';
 import * as percpu from '../../dist/index.js';
 
 const { CounterArena, CounterTree, Mm } = percpu;
 
 /** Arenas and counters this thread holds on to, by the name the test gave them. */
 const held = new Map();
-
-/** The same numbers for the same seed (mulberry32). */
-function randomIntegers(seed) {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) % below;
-  };
-}
 
 /** Waits until the test opens the gate, so that threads begin together. */
 function pass(gate) {

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { CounterTree } from '../dist/index.js';
-import { median } from './sampling.mjs';
+import { CounterTree } from '../../dist/index.js';
+import { median } from '../sampling.mjs';
 
 const WORKERS = 2;
 const SAMPLES = 15;

@@ -1,9 +1,9 @@
 // One pinned native thread with a named strategy.
 
-import { counterInternals } from '../dist/counter/counter-tree.js';
-import { runThreads } from '../dist/cpu/run-on-cpus.js';
-import { getAffinity } from '../dist/index.js';
-import { median } from './sampling.mjs';
+import { counterInternals } from '../../dist/counter/counter-tree.js';
+import { runThreads } from '../../dist/cpu/run-on-cpus.js';
+import { getAffinity } from '../../dist/index.js';
+import { median } from '../sampling.mjs';
 
 const SAMPLES = 9;
 const OPERATIONS = 1e7;

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** @returns {Promise<{ pids: number[], end: () => void }>} so many sleeping processes; they end with this one at the latest. */
-export async function startCrowd(count) {
+export async function startIdleProcesses(count) {
   const children = [];
   const end = () => {
     for (const child of children) child.kill('SIGKILL');

@@ -1,6 +1,6 @@
 // Sums of a counter whose leaves all hold something.
-import { CounterArena, CounterTree } from '../dist/index.js';
-import { nsPerOperation } from './sampling.mjs';
+import { CounterArena, CounterTree } from '../../dist/index.js';
+import { nsPerOperation } from '../sampling.mjs';
 
 /** @returns {number} nanoseconds per sum. */
 export function measureSum(method, cpus, operations) {
