@@ -5,7 +5,7 @@ export {
   type CounterArenaOptions,
   type SharedArena,
 } from './counter/arena.js';
-export type { ShareableMemory } from './counter/arena-memory.js';
+export type { GrowableMemory, ShareableMemory } from './counter/arena-memory.js';
 export {
   type Bounds,
   CounterTree,

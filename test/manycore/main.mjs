@@ -104,7 +104,10 @@ async function prepareFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'percpu-manycore-'));
   const modules = join(folder, 'node_modules', 'percpu');
   mkdirSync(modules, { recursive: true });
-  const packed = await run('npm', ['pack', '--silent', '--pack-destination', folder], { capture: true, env: { PERCPU_PACK_PARTIAL: '1' } });
+  const packed = await run('npm', ['pack', '--silent', '--pack-destination', folder], {
+    capture: true,
+    env: { PERCPU_PACK_PARTIAL: '1' },
+  });
   const tarball = join(folder, packed.trim().split('\n').at(-1));
   await run('tar', ['-xzf', tarball, '-C', modules, '--strip-components=1'], { capture: true });
   rmSync(tarball);
