@@ -36,6 +36,16 @@ function versionProblems() {
   return problems;
 }
 
+/** package.json is the one place that has the address; npm shows it, and links of the README on npm start from it. */
+function addressProblems() {
+  const { repository: place, homepage, bugs } = JSON.parse(read('package.json'));
+  const isAddress = (text) => typeof text === 'string' && /^(git\+)?https:\/\/[^/]+\/./.test(text);
+  const fields = { 'repository.url': place?.url, homepage, 'bugs.url': bugs?.url };
+  return Object.entries(fields).flatMap(([name, text]) =>
+    isAddress(text) ? [] : [`package.json has no ${name}, an https address`],
+  );
+}
+
 function changelogProblems() {
   const text = read('CHANGELOG.md');
   const heading = new RegExp(`^## \\[${version.replaceAll('.', '\\.')}\\] - \\d{4}-\\d{2}-\\d{2}$`, 'm').exec(text);
@@ -59,7 +69,7 @@ async function prebuildProblems() {
     const problems = symbolProblems(readSymbols(path));
     if (library.arch !== arch) problems.push(`is for ${library.arch}`);
     if (!readFileSync(path).includes(versionMark(version))) problems.push(`is not of version ${version}`);
-    if (newest(file) <= newest('native', 'binding.gyp')) problems.push('is older than its sources');
+    if (newest(file) <= newest('native')) problems.push('is older than its sources');
     return problems.map((problem) => `${name}: ${problem}`);
   });
 }
@@ -102,6 +112,7 @@ async function installProblems() {
 
 const checks = [
   ['version', versionProblems],
+  ['addresses', addressProblems],
   ['changelog', changelogProblems],
   ['working tree', treeProblems],
   ['actions of the workflows', () => pinProblems(join(repository, '.github', 'workflows'))],

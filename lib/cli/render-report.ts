@@ -161,13 +161,14 @@ function monitorSection({ monitors, processes }: DoctorReport, width: number, co
 }
 
 function renderProcesses({ processes }: DoctorReport, width: number, colors: Colors, all: boolean): string[] {
-  const { unavailable, examined, differing, totalErrorBytes } = processes;
+  const { unavailable, hidden, examined, differing, totalErrorBytes } = processes;
   const heading = wrap('RSS as Node reports it (approximate) against the precise one', width).map(colors.bold);
   const say = (text: string) => wrap(text, width - 2).map((line) => `  ${line}`);
   if (unavailable) return [...heading, ...say(`Not to be had here: ${printable(unavailable)}.`)];
+  const unseen = hidden ? say(`Not all processes: ${printable(hidden)}.`) : [];
   if (differing.length === 0) {
     const none = `No process differs, of ${formatCount(examined)} examined.`;
-    return [...heading, ...say(none)];
+    return [...heading, ...say(none), ...unseen];
   }
   const columns: Column[] = [
     { head: 'error MiB', align: 'right' },
@@ -184,11 +185,11 @@ function renderProcesses({ processes }: DoctorReport, width: number, colors: Col
     String(pid),
     printable(name),
   ]);
-  const hidden = differing.length - shown.length;
+  const more = differing.length - shown.length;
   return [
     ...heading,
     ...renderTable(columns, rows, width - 2, colors).map((line) => `  ${line}`),
-    ...(hidden > 0 ? say(`and ${formatCount(hidden)} more (--all shows them)`) : []),
+    ...(more > 0 ? say(`and ${formatCount(more)} more (--all shows them)`) : []),
     '',
     ...renderFacts(
       [
@@ -198,5 +199,6 @@ function renderProcesses({ processes }: DoctorReport, width: number, colors: Col
       width,
       colors,
     ),
+    ...unseen,
   ];
 }

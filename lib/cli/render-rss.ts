@@ -85,15 +85,18 @@ export interface RenderRssOptions {
   limit: number;
   /** Processes to mark as the observer's own. */
   observers?: ReadonlySet<number>;
+  /** Why there may be processes that the readings leave out; '' for nothing. */
+  unseen?: string;
 }
 
 /** @returns the table for people, sizes in MiB; lines no wider than `width` unless the columns alone need more. */
 export function renderRss(
   readings: RssReading[],
   accounting: RssAccounting,
-  { width, colors, limit, observers = new Set() }: RenderRssOptions,
+  { width, colors, limit, observers = new Set(), unseen = '' }: RenderRssOptions,
 ): string[] {
-  if (readings.length === 0) return ['No process has memory here.'];
+  const missing = unseen ? wrap(`Not all processes: ${printable(unseen)}.`, width) : [];
+  if (readings.length === 0) return ['No process has memory here.', ...missing];
   const shown = readings.slice(0, limit);
   const rows = shown.map((reading) => toRow(reading, accounting, observers));
   const legend = [
@@ -109,6 +112,7 @@ export function renderRss(
     '',
     ...wrap(summary(readings, readings.length - shown.length), width),
     ...legend.flatMap((text) => wrap(text, width)),
+    ...missing,
     ...wrap(`${describeAccounting(accounting)}.`, width).map(colors.dim),
   ];
 }

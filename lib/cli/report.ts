@@ -10,6 +10,7 @@ import { machineCpus, type RssAccounting, rssAccounting } from '../proc/accounti
 import { RSS_COUNTERS, worstCases } from '../proc/accounting-model.js';
 import type { RssReading } from '../proc/rss.js';
 import { scanRss } from '../proc/rss-scanner.js';
+import { visibility } from '../proc/visibility.js';
 import { type RunReport, runCounter } from './counter-run.js';
 import { findMonitors, type Monitor } from './monitors.js';
 
@@ -65,6 +66,8 @@ export interface DoctorReport {
   processes: {
     /** Why there are none; empty where /proc could be read. */
     unavailable: string;
+    /** Why there may be processes that this user cannot see; empty where all of the machine's are seen. */
+    hidden: string;
     /** Processes whose two figures were compared. */
     examined: number;
     /** Sum of `|errorBytes|`. */
@@ -98,7 +101,7 @@ export function packageVersion(): string {
   return version;
 }
 
-const NO_PROCESSES = { examined: 0, totalErrorBytes: 0, differing: [] };
+const NO_PROCESSES = { hidden: '', examined: 0, totalErrorBytes: 0, differing: [] };
 
 /** What fails, for want of address space for instance, is a finding in itself, and no reason not to report the rest. */
 export async function gatherReport({ run, onStep = () => {} }: GatherOptions): Promise<DoctorReport> {
@@ -187,5 +190,6 @@ async function compareProcesses(): Promise<DoctorReport['processes']> {
     .filter(({ errorBytes }) => errorBytes !== 0)
     .sort((a, b) => Math.abs(b.errorBytes) - Math.abs(a.errorBytes));
   const totalErrorBytes = differing.reduce((sum, { errorBytes }) => sum + Math.abs(errorBytes), 0);
-  return { unavailable: '', examined: examined.length, totalErrorBytes, differing };
+  const { reason: hidden } = visibility('/proc');
+  return { unavailable: '', hidden, examined: examined.length, totalErrorBytes, differing };
 }

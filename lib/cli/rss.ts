@@ -5,6 +5,7 @@ import { observerPids } from '../proc/observer.js';
 import { openTree } from '../proc/proc-tree.js';
 import { type RssReading, readRss } from '../proc/rss.js';
 import { RssScanner, scanRss } from '../proc/rss-scanner.js';
+import { visibility } from '../proc/visibility.js';
 import { seconds, wholeNumber } from './options.js';
 import { writeError, writeOut } from './output.js';
 import { renderRss, SORTS, type Sort, sorted } from './render-rss.js';
@@ -112,9 +113,10 @@ function print(
   const observers = observerPids(root);
   const wanted = others ? readings.filter(({ pid }) => !observers.has(pid)) : readings;
   const shown = sorted(pids || all ? wanted : wanted.filter(hasMemory), sort);
+  const unseen = pids ? '' : visibility(root ?? '/proc').reason;
   if (json) {
     const processes = shown.map((reading) => ({ ...reading, observer: observers.has(reading.pid) }));
-    return `${toJson({ accounting, processes }, watching === undefined ? 2 : 0)}\n`;
+    return `${toJson({ accounting, unseen, processes }, watching === undefined ? 2 : 0)}\n`;
   }
   const { stdout } = process;
   const lines = renderRss(shown, accounting, {
@@ -122,6 +124,7 @@ function print(
     colors: createColors(wantsColor(stdout)),
     limit,
     observers,
+    unseen,
   });
   return `${lines.join('\n')}\n`;
 }

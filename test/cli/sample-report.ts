@@ -106,6 +106,7 @@ export function sampleReport({ cpus = 2, processes = 3 }: SampleOptions = {}): D
     run: sampleRun(cpus),
     processes: {
       unavailable: '',
+      hidden: '',
       examined: processes + 5,
       totalErrorBytes: differing.reduce((sum, { errorBytes }) => sum + Math.abs(errorBytes), 0),
       differing,

@@ -125,19 +125,17 @@ describe.skipIf(offLinux !== '')(`a binary that others may write${offLinux}`, ()
 });
 
 describe.skipIf(offLinux !== '')(`beside a bundle${offLinux}`, () => {
-  const notThePackage = () => [`'${folder}/' is not the folder of the package percpu`];
-
   it('nothing is taken that is not in a folder of this package', () => {
     const bundle = at('dist/bundle.js');
     expect(outcomes(bundle)).toHaveLength(2);
     for (const manifest of ['{ "name": "another" }', '["percpu"]', 'null', 'damaged']) {
       writeFileSync(at('package.json'), manifest);
-      expect(outcomes(bundle), manifest).toEqual(notThePackage());
+      expect(outcomes(bundle), manifest).toEqual([]);
     }
     rmSync(at('package.json'));
-    expect(outcomes(bundle)).toEqual(notThePackage());
+    expect(outcomes(bundle)).toEqual([]);
     execFileSync('mkfifo', [at('package.json')]);
-    expect(outcomes(bundle)).toEqual(notThePackage());
+    expect(outcomes(bundle)).toEqual([]);
   });
 
   it('the installed package is taken, unless others may replace it', () => {
@@ -148,16 +146,14 @@ describe.skipIf(offLinux !== '')(`beside a bundle${offLinux}`, () => {
     const modules = join(application, 'node_modules');
     mkdirSync(modules);
     renameSync(folder, join(modules, 'percpu'));
-    const [beside, ...found] = outcomes(bundle);
-    expect(beside).toMatch(/is not the folder of the package percpu/);
-    expect(found).toEqual([LOOKED_AT, LOOKED_AT]);
+    expect(outcomes(bundle)).toEqual([LOOKED_AT, LOOKED_AT]);
     chmodSync(modules, 0o777);
-    expect(outcomes(bundle)[1]).toBe(`refused: anyone may write '${modules}'`);
+    expect(outcomes(bundle)[0]).toBe(`refused: anyone may write '${modules}'`);
     chmodSync(modules, 0o1777);
-    expect(outcomes(bundle)[1]).toBe(LOOKED_AT);
+    expect(outcomes(bundle)[0]).toBe(LOOKED_AT);
     // Who may write here may replace the bundle, too.
     chmodSync(application, 0o777);
-    expect(outcomes(bundle)[1]).toBe(LOOKED_AT);
+    expect(outcomes(bundle)[0]).toBe(LOOKED_AT);
   });
 });
 
