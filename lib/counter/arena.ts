@@ -187,6 +187,7 @@ export class CounterArena {
   async ready(count = 1): Promise<void> {
     requireInteger(count, 'count', { min: 1, max: MAX_COUNTERS_AT_ONCE });
     const { slots, layout } = this.#internals;
+    slots.requireCapacity(count);
     const runs = runsOf(count, layout);
     for (;;) {
       try {

@@ -432,6 +432,7 @@ function claimSlots(count: number, options: CounterTreeOptions | undefined): Slo
   requireSafeInteger(initial, 'options.initial');
   if (!(arena instanceof CounterArena)) throw invalidArgType('options.arena', 'a CounterArena', arena);
   const { slots, layout } = arenaInternals(arena);
+  slots.requireCapacity(count);
   const claimed: Slot[] = [];
   try {
     for (const run of runsOf(count, layout)) {

@@ -11,8 +11,8 @@ export const NO_OWNER = -1;
  *
  * A record is free while its identity is 0. A thread takes one by compare-and-swap from 0 to its identity, then stores
  * its token, and only then claims slots with it. It can be terminated in between: the record then has the identity of a
- * thread that is gone and the token of an earlier owner that has no slots left, which is cleared like any other. The
- * identity goes back to 0 only after every slot of the token was given back. An owner therefore always has its record.
+ * thread that is gone and the token 0, and is cleared like any other. A record is cleared only after every slot of the
+ * token was given back, the token before the identity. An owner therefore always has its record.
  */
 export class ArenaOwners {
   readonly #memory: ArenaMemory;
@@ -43,6 +43,21 @@ export class ArenaOwners {
 
   #register(): number {
     const { words, longs } = this.#memory;
+    const identity = ownIdentity();
+    const used = this.#usedRecords();
+    let hasFree = used < OWNER_RECORDS;
+    for (let index = 0; index < used; index++) {
+      const record = this.#record(index);
+      const found = Atomics.load(longs, record / 8);
+      if (found === 0n) hasFree = true;
+      if (found !== identity) continue;
+      // This thread's, from before it let go of the arena and attached it again. So is the token, unless it is 0: a record
+      // is cleared of an earlier owner's token before another thread can take it.
+      const token = Atomics.load(words, (record + OwnerRecord.TOKEN) / 4);
+      if (token > 0) return token;
+    }
+    // Each attempt uses up a token.
+    if (!hasFree) return NO_OWNER;
     for (let attempt = 0; attempt < OWNER_RECORDS; attempt++) {
       const last = Atomics.load(words, Header.LAST_OWNER);
       // Negative only where the memory was damaged.
@@ -50,7 +65,7 @@ export class ArenaOwners {
       if (Atomics.compareExchange(words, Header.LAST_OWNER, last, last + 1) !== last) continue;
       const token = last + 1;
       const record = this.#record(token % OWNER_RECORDS);
-      if (Atomics.compareExchange(longs, record / 8, 0n, ownIdentity()) !== 0n) continue;
+      if (Atomics.compareExchange(longs, record / 8, 0n, identity) !== 0n) continue;
       Atomics.store(words, (record + OwnerRecord.TOKEN) / 4, token);
       return token;
     }
@@ -66,9 +81,9 @@ export class ArenaOwners {
    */
   sweep(giveBack: (tokens: ReadonlySet<number>) => number): number {
     const { words, longs } = this.#memory;
-    const used = Math.min(Atomics.load(words, Header.LAST_OWNER) + 1, OWNER_RECORDS);
+    const used = this.#usedRecords();
     const tokens = new Set<number>();
-    const ended: { at: number; identity: bigint }[] = [];
+    const ended: { record: number; identity: bigint; token: number }[] = [];
     for (let index = 0; index < used; index++) {
       const record = this.#record(index);
       const identity = Atomics.load(longs, record / 8);
@@ -78,11 +93,11 @@ export class ArenaOwners {
       const token = Atomics.load(words, (record + OwnerRecord.TOKEN) / 4);
       if (Atomics.load(longs, record / 8) !== identity) continue;
       tokens.add(token);
-      ended.push({ at: record / 8, identity });
+      ended.push({ record, identity, token });
     }
     if (ended.length === 0) return 0;
     const freed = giveBack(tokens);
-    for (const { at, identity } of ended) Atomics.compareExchange(longs, at, identity, 0n);
+    for (const { record, identity, token } of ended) this.#clear(record, identity, token);
     return freed;
   }
 
@@ -92,7 +107,22 @@ export class ArenaOwners {
     if (token === 0) return;
     giveBack(new Set([token]));
     this.#token = 0;
-    Atomics.compareExchange(this.#memory.longs, this.#record(token % OWNER_RECORDS) / 8, ownIdentity(), 0n);
+    this.#clear(this.#record(token % OWNER_RECORDS), ownIdentity(), token);
+  }
+
+  /**
+   * Frees a record whose token has no slots left. Another thread may have done it, and a new owner have the record: it has
+   * another token and another identity, and keeps both.
+   */
+  #clear(record: number, identity: bigint, token: number): void {
+    const { words, longs } = this.#memory;
+    Atomics.compareExchange(words, (record + OwnerRecord.TOKEN) / 4, token, 0);
+    Atomics.compareExchange(longs, record / 8, identity, 0n);
+  }
+
+  /** Records from number 0 on that have ever been taken; 0 where the memory was damaged. */
+  #usedRecords(): number {
+    return Math.max(0, Math.min(Atomics.load(this.#memory.words, Header.LAST_OWNER) + 1, OWNER_RECORDS));
   }
 
   #record(index: number): number {

@@ -103,6 +103,13 @@ export class SlotAllocator {
     return slot;
   }
 
+  /** @throws PercpuError `ERR_ARENA_FULL`, without `retryAfterMs`, for more counters than the arena can ever hold. */
+  requireCapacity(count: number): void {
+    if (count <= this.#layout.capacity) return;
+    this.#shortestWait = Number.POSITIVE_INFINITY;
+    throw this.#full(count);
+  }
+
   /**
    * Whether `claim` would find room for these runs one after the other; claims nothing.
    *

@@ -42,15 +42,35 @@ export function ownIdentity(): bigint {
   return own;
 }
 
+/**
+ * Whether this thread finds itself where it looks for others. It does not where /proc was unmounted or replaced, or the
+ * process was restored from a checkpoint with new start times: that another thread is not found there then means nothing.
+ */
+function findsItself(): boolean {
+  const identity = ownIdentity();
+  try {
+    return identity > 0n && identityOf(readStat(statPath(identity))) === identity;
+  } catch {
+    return false;
+  }
+}
+
+function statPath(identity: bigint): string {
+  return `/proc/self/task/${identity >> START_BITS}/stat`;
+}
+
 /** Whether the thread of that identity runs no more. Anything but a certain answer is false. */
 export function isThreadGone(identity: bigint): boolean {
-  if (identity <= 0n || identity === own) return false;
+  if (identity <= 0n || identity === ownIdentity()) return false;
+  let gone: boolean;
   try {
-    const stat = readStat(`/proc/self/task/${identity >> START_BITS}/stat`);
-    return identityOf(stat) !== identity || (stat.flags & PF_EXITING) !== 0;
+    const stat = readStat(statPath(identity));
+    gone = identityOf(stat) !== identity || (stat.flags & PF_EXITING) !== 0;
   } catch (error) {
     // ENOENT: no such thread. ESRCH: it ended between the opening and the reading.
     const { code } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' || code === 'ESRCH';
+    gone = code === 'ENOENT' || code === 'ESRCH';
   }
+  // After the look at the other thread: what is there now was there then.
+  return gone && findsItself();
 }

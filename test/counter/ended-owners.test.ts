@@ -186,4 +186,31 @@ describe('owners', () => {
     terminatedAt(Number.POSITIVE_INFINITY, () => anotherThread().claim(1, 32, 5));
     expect(arena.size).toBe(1);
   });
+
+  it('keep their record when they let go of an arena and attach it again', () => {
+    const { arena, anotherThread } = arenaOfTwo();
+    const { words } = arenaInternals(arena).memory;
+    for (let i = 0; i < OWNER_RECORDS + 2; i++) {
+      const again = anotherThread();
+      const slot = again.claim(1, 32);
+      again.release(slot, again.generation(slot));
+    }
+    expect(Atomics.load(words, Header.LAST_OWNER)).toBe(1);
+    terminatedAt(Number.POSITIVE_INFINITY, () => anotherThread().claim(1, 32, 5));
+    expect(arena.size).toBe(0);
+  });
+
+  it('beyond the records there are use up no tokens', () => {
+    const { arena, anotherThread } = arenaOfTwo();
+    const { words } = arenaInternals(arena).memory;
+    for (let i = 0; i < OWNER_RECORDS; i++) {
+      threads.running = ++lastThread;
+      anotherThread().requireRoom([1]);
+    }
+    const last = Atomics.load(words, Header.LAST_OWNER);
+    threads.running = ++lastThread;
+    const beyond = anotherThread();
+    for (let i = 0; i < 5; i++) beyond.requireRoom([1]);
+    expect(Atomics.load(words, Header.LAST_OWNER)).toBe(last);
+  });
 });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { CounterArena } from '../../lib/counter/arena.js';
 import { CounterTree } from '../../lib/counter/counter-tree.js';
-import { NOT_NUMBERS, percpuError, rangeError, rejected, typeError } from '../support/thrown.js';
+import { NOT_NUMBERS, percpuError, rangeError, rejected, thrown, typeError } from '../support/thrown.js';
 
 function full(capacity: number): { arena: CounterArena; counters: CounterTree[] } {
   const arena = new CounterArena({ cpus: 2, capacity });
@@ -36,6 +36,17 @@ it('rejects where waiting does not help', async () => {
   await arena.ready();
   expect(await rejected(() => arena.ready(2))).toEqual(percpuError('ERR_ARENA_FULL', '2 of 3 are live'));
   expect(await rejected(() => arena.ready(4))).toEqual(percpuError('ERR_ARENA_FULL', '2 of 3 are live'));
+});
+
+it('does not wait for more room than the arena can ever have', async () => {
+  const { arena, counters } = full(3);
+  counters[0]!.share();
+  counters[0]!.destroy();
+  const hopeless = [await rejected(() => arena.ready(4)), thrown(() => CounterTree.createMany(4, { arena }))];
+  for (const error of hopeless) {
+    expect(error).toEqual(percpuError('ERR_ARENA_FULL', '4 counters side by side: 2 of 3 are live'));
+    expect(error).not.toHaveProperty('retryAfterMs');
+  }
 });
 
 it('refuses what is no number of counters', async () => {

@@ -1,3 +1,6 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { ownIdentity } from '../../lib/counter/thread-identity.js';
 import { runChild } from '../support/built.js';
@@ -33,4 +36,14 @@ describe.skipIf(reason)(`what a worker owned when it ended${skipped}`, () => {
 
 it('two workers that claim in the same moment both find room', { timeout: 60_000 }, async () => {
   expect(await scenario('race')).toEqual({ failed: ['', ''], size: 0 });
+});
+
+const canUnmount = spawnSync('unshare', ['-m', '--propagation', 'private', 'umount', '-l', '/proc']).status === 0;
+const whyNot = canUnmount ? '' : ' (skipped: no right to a mount namespace)';
+
+it.skipIf(!canUnmount)(`a living worker keeps what it has where /proc disappears${whyNot}`, async () => {
+  const child = fileURLToPath(new URL('../support/ended-owners-child.mjs', import.meta.url));
+  const args = ['-m', '--propagation', 'private', process.execPath, child, 'withoutProc'];
+  const { stdout } = await promisify(execFile)('unshare', args);
+  expect(JSON.parse(stdout)).toEqual({ before: 100, after: 100 });
 });

@@ -1,4 +1,5 @@
 // ended-owners-child.mjs SCENARIO: workers that own counters of one arena end; prints what the arena holds then, as JSON.
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { CounterArena, CounterTree } from '../../dist/index.js';
@@ -83,6 +84,18 @@ const scenarios = {
     const before = [arena.size, shared.preciseSum()];
     shared.destroy();
     return { before, after: arena.size };
+  },
+
+  /** In a mount namespace of its own: /proc disappears while a worker lives. */
+  async withoutProc() {
+    const arena = new CounterArena({ cpus: 2, capacity: 200 });
+    const worker = start('hold', arena, { ending: 'terminate' });
+    await once(worker, 'message');
+    const before = arena.size;
+    execFileSync('umount', ['-l', '/proc']);
+    const after = arena.size;
+    await worker.terminate();
+    return { before, after };
   },
 
   async race() {
