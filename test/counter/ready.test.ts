@@ -39,13 +39,15 @@ it('rejects where waiting does not help', async () => {
 });
 
 it('does not wait for more room than the arena can ever have', async () => {
-  const { arena, counters } = full(3);
-  counters[0]!.share();
-  counters[0]!.destroy();
-  // In this order, while the slot is still quarantined: room that will come is no reason to wait for more than there is.
-  const hopeless = [thrown(() => CounterTree.createMany(4, { arena })), await rejected(() => arena.ready(4))];
+  const { arena, counters } = full(512);
+  for (const counter of counters) {
+    counter.share();
+    counter.destroy();
+  }
+  // In this order, while the slots are still quarantined: room that will come is no reason to wait for more than there is.
+  const hopeless = [thrown(() => CounterTree.createMany(513, { arena })), await rejected(() => arena.ready(513))];
   for (const error of hopeless) {
-    expect(error).toEqual(percpuError('ERR_ARENA_FULL', '4 counters side by side: 2 of 3 are live'));
+    expect(error).toEqual(percpuError('ERR_ARENA_FULL', '513 counters side by side: 0 of 512 are live'));
     expect(error).not.toHaveProperty('retryAfterMs');
   }
 });
