@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <cerrno>
@@ -39,7 +40,10 @@ int OpenAt(int directory, const char* name, int flags) {
 
 bool IsRegular(int fd) {
   struct stat status;
-  return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  // Not fstat(): glibc 2.28, the oldest that binaries are made for, has it under another name. Where long has
+  // 64 bits the kernel fills the C library's own struct stat.
+  static_assert(sizeof(long) == 8);
+  return syscall(SYS_fstat, fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
 // Opens a file of a tree that anybody may have made. Returns a descriptor or a negated errno: EBADMSG for
