@@ -186,8 +186,8 @@ const cgroups = {
         const pages = cgroupTotalPages(found, machine, 4096);
         require(Number.isFinite(pages) && pages >= 1, `a group of ${pages} pages`);
       }
-      const pids = attempt(outcomes, 'groupProcesses', () => groupProcesses(path));
-      if (pids) requireAscendingIntegers(pids, 1, 9_999_999_999, 'cgroupPids');
+      const members = attempt(outcomes, 'groupProcesses', () => groupProcesses(path));
+      if (members) requireAscendingIntegers(members.pids, 1, 9_999_999_999, 'pids of a group');
     });
   },
 };
