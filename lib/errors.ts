@@ -105,6 +105,11 @@ export function destroyedError(): PercpuError {
   return new PercpuError('ERR_DESTROYED', 'The counter was destroyed');
 }
 
+/** @returns the `code` of an error that a system call left behind; `EIO` where it has none. */
+export function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'EIO';
+}
+
 /** @returns what an operation rejects with when its `AbortSignal` fires; `cause` is the signal's reason. */
 export function abortError(signal: AbortSignal): PercpuError {
   const error = new PercpuError('ABORT_ERR', 'The operation was aborted', { cause: signal.reason });

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { groupName } from '../limits/hierarchy.js';
 import { type PredictVictimOptions, predictVictim } from '../limits/predict-victim.js';
 import { pageBytes } from '../page-bytes.js';
+import { MAX_PID } from '../proc/rss.js';
 import { pattern, wholeNumber } from './options.js';
 import { renderOom } from './render-oom.js';
 import { createColors, outputWidth, wantsColor } from './terminal.js';
@@ -13,7 +14,6 @@ interface OomOptions extends PredictVictimOptions {
 }
 
 const DEFAULT_ROWS = 15;
-const MAX_PID = 2 ** 31 - 1;
 
 function groupPath(text: string): string {
   if (text !== '') return text;

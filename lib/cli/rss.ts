@@ -3,7 +3,7 @@ import type { PercpuError } from '../errors.js';
 import { type RssAccounting, toRssAccounting } from '../proc/accounting.js';
 import { observerPids } from '../proc/observer.js';
 import { openTree } from '../proc/proc-tree.js';
-import { type RssReading, readRss } from '../proc/rss.js';
+import { MAX_PID, type RssReading, readRss } from '../proc/rss.js';
 import { RssScanner, scanRss } from '../proc/rss-scanner.js';
 import { visibility } from '../proc/visibility.js';
 import { seconds, wholeNumber } from './options.js';
@@ -27,7 +27,6 @@ interface RssOptions {
 const DEFAULT_ROWS = 20;
 /** Headings, the blank line, and the two sentences below, on a narrow terminal. */
 const LINES_AROUND = 7;
-const MAX_PID = 2 ** 31 - 1;
 
 const DEFAULT_SECONDS = 2;
 

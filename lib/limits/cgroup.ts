@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { systemError } from '../errors.js';
+import { codeOf, systemError } from '../errors.js';
 import type { MachineMemory } from '../proc/machine-memory.js';
 import { readRegularFile, TREE_FILE_BYTES } from '../regular-file.js';
 import { type Pressure, parsePressure } from './pressure.js';
@@ -32,10 +32,6 @@ export interface MemoryCgroup {
   pressure: Pressure | null;
   /** Whether the groups above count what this group uses: not below a version 1 group with memory.use_hierarchy 0. */
   countsUpwards: boolean;
-}
-
-export function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? 'EIO';
 }
 
 function failed(code: string, path: string, message = `cannot read '${path}'`): Error {

@@ -1,7 +1,7 @@
 import { dirname, isAbsolute, join, posix, relative, resolve } from 'node:path';
-import { outOfRange, systemError } from '../errors.js';
+import { codeOf, outOfRange, systemError } from '../errors.js';
 import { readTreeFile } from '../regular-file.js';
-import { codeOf, isHierarchyRoot, type MemoryCgroup, readCgroup, readCgroupIfAny } from './cgroup.js';
+import { isHierarchyRoot, type MemoryCgroup, readCgroup, readCgroupIfAny } from './cgroup.js';
 
 /** Where a hierarchy of control groups with memory accounting is mounted. */
 export interface HierarchyMount {

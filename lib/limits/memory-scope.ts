@@ -1,4 +1,5 @@
 import { invalidArgType } from '../errors.js';
+import { readMeminfo } from '../proc/machine-memory.js';
 import { noProcError, processError } from '../proc/proc-errors.js';
 import { DEFAULT_ROOT, openTree } from '../proc/proc-tree.js';
 import { requirePid } from '../proc/rss.js';
@@ -76,11 +77,7 @@ function toMemoryGroup(group: MemoryCgroup): MemoryGroup {
 
 /** Sources: proc_meminfo(5), proc_vmstat(5), Documentation/accounting/psi.rst. */
 function readMachine(root: string): MemoryGroup {
-  const meminfo = readTreeFile(`${root}/meminfo`) ?? '';
-  const bytes = (name: string) => {
-    const [, kib] = new RegExp(`^${name}:\\s+(\\d{1,12}) kB$`, 'm').exec(meminfo) ?? [];
-    return kib === undefined ? undefined : Number(kib) * 1024;
-  };
+  const bytes = readMeminfo(root);
   const limit = bytes('MemTotal') ?? null;
   const free = bytes('MemFree');
   // Kernels before 3.14 have no MemAvailable.

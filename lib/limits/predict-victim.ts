@@ -183,12 +183,11 @@ function rank(tasks: EligibleTask[], adjUnit: number, root: string): RankedProce
 }
 
 /** Whether another process may have as high a precise badness as the victim. */
-function hasRival(tasks: EligibleTask[], victim: OomTask | null, adjUnit: number): boolean {
-  const chosen = tasks.find((task) => task === victim);
-  if (!chosen) return false;
-  const highest = preciseBadness(chosen, adjUnit);
+function hasRival(tasks: EligibleTask[], victim: EligibleTask | undefined, adjUnit: number): boolean {
+  if (!victim) return false;
+  const highest = preciseBadness(victim, adjUnit);
   return tasks.some((task) => {
-    if (task === chosen) return false;
+    if (task === victim) return false;
     const most = task.mm.isSummed ? preciseBadness(task, adjUnit) : badnessBounds(task, adjUnit).max;
     return most >= highest;
   });
@@ -239,10 +238,10 @@ function ownFiles(tree: ProcTree): ProcessFiles | undefined {
 }
 
 /**
- * Whether it is open which group runs out first: the two least headrooms are closer to each other than what a look takes, or
- * what CPUs charge in advance.
+ * Whether it is open which group runs out first: by one of the measures of `roomsOf`, another group is ahead of the limiting
+ * one, or behind it by no more than what changes during a look and what CPUs charge in advance.
  */
-function isScopeOpen(before: DetailedScope, after: DetailedScope, tree: ProcTree): boolean {
+function isScopeOpen(before: DetailedScope, after: DetailedScope, tree: ProcTree, machine: MachineMemory): boolean {
   if (before.isCut || after.isCut) return true;
   if (before.limiting.path !== after.limiting.path) return true;
   if (after.cgroups.length === 0) return false;
@@ -251,7 +250,7 @@ function isScopeOpen(before: DetailedScope, after: DetailedScope, tree: ProcTree
     Math.abs((headroom ?? 0) - (roomAfter.get(path) ?? headroom ?? 0)),
   );
   const uncertainty = Math.max(...changes) + CHARGE_BATCH * tree.cpus.online * tree.pageBytes;
-  const rooms = roomsOf(after, machineMemory(tree.root));
+  const rooms = roomsOf(after, machine);
   const limiting = rooms.find(({ path }) => path === after.limiting.path);
   if (!limiting) return false;
   return rooms.some(
@@ -350,8 +349,8 @@ export async function predictVictim(options?: PredictVictimOptions): Promise<Vic
   const isOpen =
     eligible.some(({ mm }) => mm.refused) ||
     unseen > 0 ||
-    hasRival(eligible, selection.victim, adjUnit) ||
-    isScopeOpen(before, look(), tree) ||
+    hasRival(eligible, victim, adjUnit) ||
+    isScopeOpen(before, look(), tree, machine) ||
     policy !== 'badness' ||
     !isKnown ||
     group?.killDisabled === true;

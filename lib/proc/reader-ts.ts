@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { abortError } from '../errors.js';
+import { abortError, codeOf } from '../errors.js';
 import { KEPT_FILES, KeptFiles, type ProcessDirectory, type ReadFile, withPaths } from './kept-files.js';
 import { processError, rootError } from './proc-errors.js';
 import { parseInteger, parseRollup, parseStat, parseStatm, parseStatus } from './proc-files.js';
@@ -9,10 +9,6 @@ import type { ProcReader, Scanner, ScanRequest } from './reader.js';
 
 /** How long a scan holds the event loop before it lets others have a turn. */
 const SLICE_MS = 4;
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? 'EIO';
-}
 
 /** This process, or the machine, has no descriptors left: that says nothing about the process to be read. */
 function isOutOfFiles(error: unknown): boolean {

@@ -29,7 +29,7 @@ export interface RssReading {
 }
 
 /** Largest process id the types of the kernel hold; the kernel itself stops at 2^22. */
-const MAX_PID = 2 ** 31 - 1;
+export const MAX_PID = 2 ** 31 - 1;
 
 /** @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`. */
 export function requirePid(pid: unknown, argument = 'pid'): number {

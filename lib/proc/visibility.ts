@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync, statfsSync } from 'node:fs';
 import { readTreeFile } from '../regular-file.js';
+import { parseStat } from './proc-files.js';
 
 /** What a caller cannot see of a machine's processes through a proc tree. */
 export interface Visibility {
@@ -18,8 +19,6 @@ export interface Visibility {
 
 /** Type of procfs by statfs(2): PROC_SUPER_MAGIC. A captured tree is of another one, and shows all there is in it. */
 const PROC_SUPER_MAGIC = 0x9fa0;
-/** PF_KTHREAD of include/linux/sched.h, in field 9 of /proc/PID/stat. */
-const PF_KTHREAD = 0x0020_0000;
 /** Bit of CAP_SYS_PTRACE; capabilities(7). */
 const CAP_SYS_PTRACE = 19n;
 
@@ -65,9 +64,7 @@ function mayTraceAll(status: string, uidMap: string): boolean {
 
 /** kthreadd, pid 2, is in the machine's own pid namespace and in no other. */
 function showsKernelThreads(root: string): boolean {
-  const stat = readTreeFile(`${root}/2/stat`);
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields !== undefined && (Number(fields[6]) & PF_KTHREAD) !== 0;
+  return parseStat(readTreeFile(`${root}/2/stat`) ?? '')?.kernelThread === true;
 }
 
 function isProcfs(root: string): boolean {
