@@ -20,6 +20,13 @@ export class Hopper {
   ended = once(this.#child, 'exit');
   hasEnded = false;
 
+  /** Answers once the program has been loaded: until then its memory changes by itself. */
+  static async start() {
+    const hopper = new Hopper();
+    await hopper.tell('free all 0');
+    return hopper;
+  }
+
   constructor() {
     hoppers.add(this);
     this.#child.stdin.on('error', () => {});

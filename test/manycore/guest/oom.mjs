@@ -13,7 +13,7 @@ const PAGE = 4096;
 
 /** Twelve processes. `unit`: pages that hopping over all CPUs can hide from a fast read. */
 async function startCrowd(unit, cpu) {
-  const crowd = Array.from({ length: 12 }, () => new Hopper());
+  const crowd = await Promise.all(Array.from({ length: 12 }, () => Hopper.start()));
   for (const { pid } of crowd) writeFileSync(`${GROUP}/cgroup.procs`, String(pid));
   const [hidden, phantom, ...honest] = crowd;
   // The largest of all, which a fast read hardly sees.

@@ -26,7 +26,7 @@ function checkReading(hopper) {
 
 /** How this kernel counts, by what a process that hopped over all CPUs shows: no model, no version number. */
 async function observeAccounting() {
-  const hopper = new Hopper();
+  const hopper = await Hopper.start();
   await hopper.tell(`touch all ${perCpu}`);
   const { stat, statm, truth } = hopper.figures();
   await hopper.end();
@@ -49,7 +49,7 @@ export function testRss() {
   });
 
   test('a process in C++: figures exact and bounds hold, growing, hopping and shrinking', async () => {
-    const hopper = new Hopper();
+    const hopper = await Hopper.start();
     const cpus = getAffinity();
     checkReading(hopper);
     await hopper.tell(`touch all ${perCpu}`);
@@ -86,7 +86,7 @@ export function testRss() {
   });
 
   test('RssGuard keeps still on a phantom, and speaks on the real thing', async (t) => {
-    const hopper = new Hopper();
+    const hopper = await Hopper.start();
     const cpus = getAffinity();
     const pages = perCpu * cpus.length;
     await hopper.tell(`touch ${cpus[0]} ${pages}`);
