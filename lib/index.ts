@@ -13,11 +13,11 @@ export {
   type SharedCounter,
 } from './counter/counter-tree.js';
 export type { EngineName } from './counter/engine.js';
+export { type CpuRun, type RunOnCpusOptions, runOnCpus } from './counter/run-on-cpus.js';
 export { type Accuracy, type TreeShape, treeShape } from './counter/tree-shape.js';
 export { getAffinity, setAffinity, withAffinity } from './cpu/affinity.js';
 export { currentCpu } from './cpu/current-cpu.js';
 export { PinnedWorker, type PinnedWorkerOptions } from './cpu/pinned-worker.js';
-export { type CpuRun, type RunOnCpusOptions, runOnCpus } from './cpu/run-on-cpus.js';
 export type { CpuSource } from './cpu/thread-cpu.js';
 export { type Topology, type TopologyCpu, type TopologyNode, topology } from './cpu/topology.js';
 export { type ErrorCode, PercpuError, type SystemErrorDetails } from './errors.js';
@@ -30,8 +30,8 @@ export {
   type VictimPrediction,
 } from './limits/predict-victim.js';
 export type { Pressure, Psi } from './limits/pressure.js';
-export { Mm, type MmCounter, type MmLeaks, type MmOptions, type SharedMm } from './mm/mm.js';
-export type { RssStat } from './mm/rss-stat-channel.js';
+export { RssGuard, type RssGuardEvents, type RssGuardOptions } from './limits/rss-guard.js';
+export { Mm, type MmCounter, type MmLeaks, type MmOptions, type RssStat, type SharedMm } from './mm/mm.js';
 export { type OomPrecision, oomBadness, oomScore } from './oom/badness.js';
 export type { OomMemory, OomTask, PageBounds } from './oom/memory.js';
 export {
@@ -40,8 +40,8 @@ export {
   selectVictim,
   type VictimSelection,
 } from './oom/select-victim.js';
-export { type RssAccounting, rssAccounting } from './proc/accounting.js';
-export type { AccountingModel } from './proc/accounting-model.js';
-export { type RssReading, readRss, rss } from './proc/rss.js';
-export { RssGuard, type RssGuardEvents, type RssGuardOptions } from './proc/rss-guard.js';
+export { type RssAccounting, rssAccounting } from './proc/accounting/accounting.js';
+export type { AccountingModel } from './proc/accounting/model.js';
+export type { RssReading } from './proc/reading.js';
+export { readRss, rss } from './proc/rss.js';
 export { RssScanner, type RssScannerOptions, scanRss } from './proc/rss-scanner.js';

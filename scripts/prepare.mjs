@@ -17,7 +17,7 @@ if (missing.length > 0) {
 await run(process.execPath, ['scripts/build.mjs', '--quiet', ...(fromGit ? [] : ['--no-addon'])]);
 const built = join(repository, 'build', 'Release', 'percpu.node');
 if (fromGit && existsSync(built)) {
-  const { runtimeLibc } = await import('../dist/native-loader.js');
+  const { runtimeLibc } = await import('../dist/native/loader.js');
   const folder = join(repository, 'prebuilds', `${process.platform}-${process.arch}`);
   mkdirSync(folder, { recursive: true });
   copyFileSync(built, join(folder, `percpu.${runtimeLibc()}.node`));

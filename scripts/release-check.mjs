@@ -60,7 +60,7 @@ async function treeProblems() {
 }
 
 async function prebuildProblems() {
-  const { inspectElf } = await import('../dist/elf.js');
+  const { inspectElf } = await import('../dist/native/elf.js');
   return targets.flatMap(({ name, arch, file }) => {
     const path = join(repository, file);
     if (!existsSync(path)) return [`${name}: ${file} is missing (npm run prebuild)`];

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { pageBytes, parseAuxvPageBytes } from '../lib/page-bytes.js';
+import { pageBytes, parseAuxvPageBytes } from '../lib/native/page-bytes.js';
 import { itUnless } from './support/skip.js';
 
 /** Entries of an auxiliary vector, at an offset that no 64-bit view could have. */

@@ -1,7 +1,7 @@
 // One pinned native thread with a named strategy.
 
 import { counterInternals } from '../../dist/counter/counter-tree.js';
-import { runThreads } from '../../dist/cpu/run-on-cpus.js';
+import { runThreads } from '../../dist/counter/run-on-cpus.js';
 import { getAffinity } from '../../dist/index.js';
 import { median } from '../sampling.mjs';
 

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
+import { gatherReport } from '../doctor/report.js';
 import { writeOut } from './output.js';
 import { startProgress } from './progress.js';
 import { renderReport } from './render-report.js';
-import { gatherReport } from './report.js';
 import { outputWidth, wantsColor } from './terminal.js';
 import { toJson } from './text.js';
 

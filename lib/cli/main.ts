@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { firstLine } from '../native-loader.js';
+import { packageVersion } from '../doctor/report.js';
+import { firstLine } from '../native/loader.js';
 import { nearestName } from '../validate.js';
 import { addDoctorCommand } from './doctor.js';
 import { addOomCommand } from './oom.js';
 import { writeError } from './output.js';
-import { packageVersion } from './report.js';
 import { addRssCommand } from './rss.js';
 import { toJson } from './text.js';
 

@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { groupName } from '../limits/hierarchy.js';
 import { type PredictVictimOptions, predictVictim } from '../limits/predict-victim.js';
-import { pageBytes } from '../page-bytes.js';
-import { MAX_PID } from '../proc/rss.js';
+import { pageBytes } from '../native/page-bytes.js';
+import { MAX_PID } from '../proc/reading.js';
 import { pattern, wholeNumber } from './options.js';
 import { renderOom } from './render-oom.js';
 import { createColors, outputWidth, wantsColor } from './terminal.js';

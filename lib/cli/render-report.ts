@@ -1,9 +1,9 @@
 import type { Colors } from 'picocolors/types.js';
 import { formatCpuList } from '../cpu/cpu-list.js';
-import { firstLine } from '../native-loader.js';
+import type { DoctorReport } from '../doctor/report.js';
+import { firstLine } from '../native/loader.js';
 import { type Fact, renderFacts } from './facts.js';
 import { renderRun } from './render-run.js';
-import type { DoctorReport } from './report.js';
 import { type Column, renderTable } from './table.js';
 import { createColors } from './terminal.js';
 import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';

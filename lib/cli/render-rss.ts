@@ -1,6 +1,6 @@
 import type { Colors } from 'picocolors/types.js';
-import type { RssAccounting } from '../proc/accounting.js';
-import type { RssReading } from '../proc/rss.js';
+import type { RssAccounting } from '../proc/accounting/accounting.js';
+import type { RssReading } from '../proc/reading.js';
 import { type Column, renderTable } from './table.js';
 import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';
 

@@ -1,6 +1,6 @@
 import type { Colors } from 'picocolors/types.js';
 import type { Bounds } from '../counter/counter-tree.js';
-import type { RunReport, ThreadReport } from './counter-run.js';
+import type { RunReport, ThreadReport } from '../doctor/counter-run.js';
 import { renderFacts } from './facts.js';
 import { type Column, renderTable } from './table.js';
 import { formatCount, formatMillions, plural, wrap } from './text.js';

@@ -1,9 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { PercpuError } from '../errors.js';
-import { type RssAccounting, toRssAccounting } from '../proc/accounting.js';
+import { type RssAccounting, toRssAccounting } from '../proc/accounting/accounting.js';
 import { observerPids } from '../proc/observer.js';
 import { openTree } from '../proc/proc-tree.js';
-import { MAX_PID, type RssReading, readRss } from '../proc/rss.js';
+import { MAX_PID, type RssReading } from '../proc/reading.js';
+import { readRss } from '../proc/rss.js';
 import { RssScanner, scanRss } from '../proc/rss-scanner.js';
 import { visibility } from '../proc/visibility.js';
 import { seconds, wholeNumber } from './options.js';

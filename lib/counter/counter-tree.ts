@@ -1,6 +1,6 @@
 import { ADDS_PER_GETCPU, threadCpu } from '../cpu/thread-cpu.js';
 import { destroyedError, invalidArgType, outOfRange } from '../errors.js';
-import { native } from '../native.js';
+import { native } from '../native/native.js';
 import { requireInteger, requireOptions, requireSafeInteger } from '../validate.js';
 import {
   type ArenaInternals,

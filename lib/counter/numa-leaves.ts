@@ -1,5 +1,5 @@
 import { topology } from '../cpu/topology.js';
-import { native } from '../native.js';
+import { native } from '../native/native.js';
 import type { ArenaMemory } from './arena-memory.js';
 import type { ArenaLayout, LeafPlacement } from './layout.js';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { invalidArgType, type PercpuError, systemError } from '../errors.js';
-import { native, requireNative } from '../native.js';
+import { native, requireNative } from '../native/native.js';
 import { requireInteger } from '../validate.js';
 import { requireCpus } from './cpu-argument.js';
 import { parseCpuList } from './cpu-list.js';

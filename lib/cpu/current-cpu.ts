@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { native } from '../native.js';
+import { native } from '../native/native.js';
 
 /** Field 39 of /proc/PID/stat (proc_pid_stat(5)) counted from the state, which follows the last parenthesis. */
 const PROCESSOR_AFTER_NAME = 39 - 3;

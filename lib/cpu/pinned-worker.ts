@@ -1,6 +1,6 @@
 import { access } from 'node:fs';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
-import { requireNative } from '../native.js';
+import { requireNative } from '../native/native.js';
 import { requireOptions } from '../validate.js';
 import { getAffinity, setAffinity } from './affinity.js';
 import { requireCpus } from './cpu-argument.js';

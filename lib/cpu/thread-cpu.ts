@@ -1,5 +1,5 @@
 import { threadId } from 'node:worker_threads';
-import { native } from '../native.js';
+import { native } from '../native/native.js';
 
 /** How a thread learns its CPU number: from the kernel's rseq area, by a system call now and then, or not at all. */
 export type CpuSource = 'rseq' | 'getcpu' | 'thread';

@@ -1,8 +1,8 @@
 import { invalidArgType } from '../errors.js';
+import { noProcError, processError } from '../proc/files/errors.js';
 import { readMeminfo } from '../proc/machine-memory.js';
-import { noProcError, processError } from '../proc/proc-errors.js';
 import { DEFAULT_ROOT, openTree } from '../proc/proc-tree.js';
-import { requirePid } from '../proc/rss.js';
+import { requirePid } from '../proc/reading.js';
 import { readTreeFile } from '../regular-file.js';
 import { requireOptions } from '../validate.js';
 import type { MemoryCgroup } from './cgroup.js';

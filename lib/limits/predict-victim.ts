@@ -9,13 +9,13 @@ import {
 } from '../oom/badness.js';
 import type { OomTask } from '../oom/memory.js';
 import { selectVictim, type VictimSelection } from '../oom/select-victim.js';
+import { listPids } from '../proc/files/pid-list.js';
+import { type ProcessFiles, Want } from '../proc/files/process-row.js';
 import { type MachineMemory, machineMemory } from '../proc/machine-memory.js';
 import { observerPids } from '../proc/observer.js';
 import { openTreeSoon, type ProcTree } from '../proc/proc-tree.js';
-import { type ProcessFiles, Want } from '../proc/process-files.js';
 import { ProcessGone, ProcessMemory } from '../proc/process-memory.js';
-import { listPids } from '../proc/reader-ts.js';
-import { hasMemory, type RssReading, toReading } from '../proc/rss.js';
+import { hasMemory, type RssReading, toReading } from '../proc/reading.js';
 import { scanTree } from '../proc/rss-scanner.js';
 import { type Visibility, visibility } from '../proc/visibility.js';
 import { requireOptions } from '../validate.js';

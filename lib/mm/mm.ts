@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel';
 import { arenaInternals, CounterArena, requireHandle, type SharedArena } from '../counter/arena.js';
 import type { ArenaMemory } from '../counter/arena-memory.js';
 import { type Bounds, CounterTree, counterInternals } from '../counter/counter-tree.js';
@@ -5,10 +6,24 @@ import type { CounterEngine } from '../counter/engine.js';
 import { Descriptor, LAYOUT_VERSION, slotOfDescriptor } from '../counter/layout.js';
 import { type Accuracy, tightSlack } from '../counter/tree-shape.js';
 import { destroyedError, invalidArgType, outOfRange } from '../errors.js';
+import { pageBytes } from '../native/page-bytes.js';
 import type { OomMemory } from '../oom/memory.js';
-import { pageBytes } from '../page-bytes.js';
 import { requireInteger, requireOptions } from '../validate.js';
-import { type RssStat, rssStat } from './rss-stat-channel.js';
+
+/** What is published on the diagnostics channel `percpu:rss_stat` at every change of an mm's counter. */
+export interface RssStat {
+  mm: Mm;
+  /** The counter that changed. */
+  member: MmCounter;
+  /** Its size after the change in bytes: the precise sum, 0 where that is negative. */
+  bytes: number;
+}
+
+/**
+ * Named after the kernel's tracepoint (include/trace/events/kmem.h). Publishing sums the counter precisely; without a
+ * subscriber a change costs one look at `hasSubscribers`.
+ */
+const rssStat = channel('percpu:rss_stat');
 
 /** The counters of an mm: pages of files, anonymous pages, swap entries, pages of shared memory. */
 export type MmCounter = 'file' | 'anon' | 'swap' | 'shmem';

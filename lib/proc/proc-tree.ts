@@ -2,17 +2,18 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { abortError, invalidArgType } from '../errors.js';
-import { native } from '../native.js';
-import { pageBytes } from '../page-bytes.js';
+import { native } from '../native/native.js';
+import { pageBytes } from '../native/page-bytes.js';
 import { readTreeFile } from '../regular-file.js';
-import { machineAccounting, machineCpus } from './accounting.js';
-import { type Accounting, type CpuCounts, flatBatch } from './accounting-model.js';
-import { interpretFigures } from './accounting-observations.js';
-import { noProcError } from './proc-errors.js';
-import { type ProcessFiles, Want } from './process-files.js';
-import type { ProcReader } from './reader.js';
-import { nativeReader } from './reader-native.js';
-import { listPids, tsReader } from './reader-ts.js';
+import { machineAccounting, machineCpus } from './accounting/accounting.js';
+import { type Accounting, type CpuCounts, flatBatch } from './accounting/model.js';
+import { interpretFigures } from './accounting/observations.js';
+import { noProcError } from './files/errors.js';
+import { listPids } from './files/pid-list.js';
+import { type ProcessFiles, Want } from './files/process-row.js';
+import type { ProcReader } from './files/reader.js';
+import { nativeReader } from './files/reader-native.js';
+import { tsReader } from './files/reader-ts.js';
 
 /** The proc tree of this machine. */
 export const DEFAULT_ROOT = '/proc';

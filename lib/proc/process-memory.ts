@@ -1,7 +1,7 @@
 import type { OomMemory, PageBounds } from '../oom/memory.js';
+import { type ProcessFiles, Want } from './files/process-row.js';
 import type { ProcTree } from './proc-tree.js';
-import { type ProcessFiles, Want } from './process-files.js';
-import { boundsPages } from './rss.js';
+import { boundsPages } from './reading.js';
 
 /** Thrown out of a selection when a process it needs has ended: the selection is made again without it. */
 export class ProcessGone extends Error {

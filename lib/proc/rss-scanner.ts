@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { abortError, invalidArgType, PercpuError } from '../errors.js';
 import { requireInteger, requireOptions } from '../validate.js';
-import { noProcError } from './proc-errors.js';
+import { noProcError } from './files/errors.js';
+import type { ProcessFiles } from './files/process-row.js';
+import type { Scanner } from './files/reader.js';
 import { DEFAULT_ROOT, openTree, openTreeSoon, type ProcTree } from './proc-tree.js';
-import type { ProcessFiles } from './process-files.js';
-import type { Scanner } from './reader.js';
-import { type RssReading, requirePid, toReading, wantedFor } from './rss.js';
+import { type RssReading, requirePid, toReading, wantedFor } from './reading.js';
 
 export interface RssScannerOptions {
   /** A proc tree to read instead of /proc. */

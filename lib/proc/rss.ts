@@ -1,79 +1,8 @@
-import { invalidArgType } from '../errors.js';
-import { native } from '../native.js';
-import { requireInteger, requireOptions } from '../validate.js';
-import { errorRange } from './accounting-model.js';
-import { processError } from './proc-errors.js';
+import { native } from '../native/native.js';
+import { requireOptions } from '../validate.js';
+import { processError } from './files/errors.js';
 import { openTree, type ProcTree } from './proc-tree.js';
-import { type ProcessFiles, Want } from './process-files.js';
-
-/** One process's resident memory. All figures in bytes. */
-export interface RssReading {
-  pid: number;
-  /** The command name as the kernel has it: any characters, control characters included. */
-  name: string;
-  /** /proc/PID/stat: what `process.memoryUsage.rss()`, pidusage, pm2 and others report. */
-  approximate: number;
-  /** What there is. Approximate as well where `source` is 'statm' and `rssAccounting().statmPrecise` is false. */
-  precise: number;
-  /** The range `approximate` alone allows: the precise figure lies in it, both ends included. */
-  min: number;
-  max: number;
-  /** Anonymous memory, file mappings and shared memory that are resident; swapped out; page tables. */
-  anon: number;
-  file: number;
-  shmem: number;
-  swap: number;
-  pageTables: number;
-  /** The file that `precise` comes from. */
-  source: 'statm' | 'smaps_rollup';
-}
-
-/** Largest process id the types of the kernel hold; the kernel itself stops at 2^22. */
-export const MAX_PID = 2 ** 31 - 1;
-
-/** @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`. */
-export function requirePid(pid: unknown, argument = 'pid'): number {
-  if (typeof pid !== 'number') throw invalidArgType(argument, "a number or 'self'", pid);
-  return requireInteger(pid, argument, { min: 1, max: MAX_PID });
-}
-
-/** Which files a reading needs besides the three. */
-export function wantedFor({ accounting }: ProcTree): number {
-  return accounting.statmPrecise ? 0 : Want.ROLLUP;
-}
-
-/** Kernel threads and zombies have no memory, and so nothing about it can be wrong. */
-export function hasMemory(files: ProcessFiles): boolean {
-  return !files.kernelThread && !(/^[ZX]$/i.test(files.state) && files.residentPages === 0 && files.statRssPages === 0);
-}
-
-/** @returns where the precise RSS must lie by the approximate one, in pages. */
-export function boundsPages(files: ProcessFiles, { accounting, cpus }: ProcTree): { min: number; max: number } {
-  if (!hasMemory(files)) return { min: 0, max: 0 };
-  const { under, over } = errorRange(accounting, cpus, files.threads);
-  return { min: Math.max(0, files.statRssPages - over), max: files.statRssPages + under };
-}
-
-/** @returns the reading that a process's files make, in bytes. */
-export function toReading(files: ProcessFiles, tree: ProcTree): RssReading {
-  const { pageBytes } = tree;
-  const { min, max } = boundsPages(files, tree);
-  const fromRollup = !tree.accounting.statmPrecise && files.rollupKiB !== null;
-  return {
-    pid: files.pid,
-    name: files.name,
-    approximate: files.statRssPages * pageBytes,
-    precise: fromRollup ? files.rollupKiB! * 1024 : files.residentPages * pageBytes,
-    min: min * pageBytes,
-    max: max * pageBytes,
-    anon: files.anonKiB * 1024,
-    file: files.fileKiB * 1024,
-    shmem: files.shmemKiB * 1024,
-    swap: files.swapKiB * 1024,
-    pageTables: files.pageTableKiB * 1024,
-    source: fromRollup ? 'smaps_rollup' : 'statm',
-  };
-}
+import { hasMemory, type RssReading, requirePid, toReading, wantedFor } from './reading.js';
 
 /**
  * One process's resident memory by every account: what monitors read, what there is, what the first allows, and what it

@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync, statfsSync } from 'node:fs';
 import { readTreeFile } from '../regular-file.js';
-import { parseStat } from './proc-files.js';
+import { parseStat } from './files/proc-text.js';
 
 /** What a caller cannot see of a machine's processes through a proc tree. */
 export interface Visibility {

@@ -14,7 +14,7 @@ namespace percpu {
 namespace {
 
 constexpr size_t kMaxRootBytes = 4096;  // PATH_MAX
-constexpr int32_t kErrnos = 4096;       // more than there are; lib/proc/reader-native.ts has the same
+constexpr int32_t kErrnos = 4096;       // more than there are; lib/proc/files/reader-native.ts has the same
 
 bool GetRoot(Napi::Value value, char (&root)[kMaxRootBytes]) {
   size_t length = 0;
@@ -27,7 +27,7 @@ Napi::Value OwnResident(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(OwnResidentPages()));
 }
 
-// Returns what JavaScript gets: 0, or what failed as lib/native.ts describes it.
+// Returns what JavaScript gets: 0, or what failed as lib/native/native.ts describes it.
 Napi::Value ReadingResult(Napi::Env env, int error, const ReadFailure& failure, const ProcessRow& process,
                           const TypedMemory& row) {
   if (error != 0) return Napi::Number::New(env, -(error + kErrnos * failure.file));

@@ -4,9 +4,9 @@
 #include <cstring>
 #include <new>
 
-#include "bench/strategies.h"
 #include "binding/binding.h"
 #include "cpu/pinned_threads.h"
+#include "run/strategies.h"
 
 namespace percpu {
 
@@ -152,7 +152,7 @@ class Run {
 };
 
 // (words, descriptor, generation, strategy, delta, iterations, cpus, stop, done): 0, 1 for a counter that is
-// destroyed, or a negated errno. lib/native.ts describes them.
+// destroyed, or a negated errno. lib/native/native.ts describes them.
 Napi::Value StartRun(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   char name[32] = "";

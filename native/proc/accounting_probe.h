@@ -2,14 +2,14 @@
 //
 // A short-lived child with one thread touches page after page on one CPU and reads its own stat and statm
 // after each. What the figures do, and when, is told apart in TypeScript:
-// lib/proc/accounting-observations.ts.
+// lib/proc/accounting/observations.ts.
 #pragma once
 
 #include <cstdint>
 
 namespace percpu {
 
-// In pages, but for the CPUs. lib/proc/accounting.ts knows the order.
+// In pages, but for the CPUs. lib/proc/accounting/accounting.ts knows the order.
 struct DriftObservations {
   double touched;      // until stat's second jump of more than a page; all, where there was none
   double jump;         // that jump; 0: none

@@ -8,7 +8,7 @@
 
 namespace percpu {
 
-// One process as lib/proc/native-row.ts reads it: sixteen doubles, then the name.
+// One process as lib/proc/files/native-row.ts reads it: sixteen doubles, then the name.
 struct ProcessRow {
   double pid;
   double state;
@@ -28,9 +28,9 @@ struct ProcessRow {
   double name_bytes;
   char name[64];
 };
-static_assert(sizeof(ProcessRow) == 192, "lib/proc/native-row.ts has the same number");
+static_assert(sizeof(ProcessRow) == 192, "lib/proc/files/native-row.ts has the same number");
 
-// lib/proc/process-files.ts has the same order.
+// lib/proc/files/process-row.ts has the same order.
 enum ProcessFile : int32_t {
   kStat,
   kStatm,

@@ -1,5 +1,5 @@
 // What a shared library asks of others and offers them, read from the file; elf(5), and for the symbol versions the Linux
-// Standard Base. Only for 64-bit little-endian libraries that lib/elf.ts has looked at.
+// Standard Base. Only for 64-bit little-endian libraries that lib/native/elf.ts has looked at.
 import { readFileSync } from 'node:fs';
 
 const SYMBOL_TABLE = 11;

@@ -8,7 +8,7 @@ const ADDS = 100_000;
 const folder = pathToFileURL(`${process.argv[2]}/`);
 const entry = new URL('dist/index.js', folder).href;
 const { CounterTree, readRss, runOnCpus, scanRss } = await import(entry);
-const { native } = await import(new URL('dist/native.js', folder).href);
+const { native } = await import(new URL('dist/native/native.js', folder).href);
 
 /** What came of one thing: 'ok', or the error's code, or what was wrong. */
 async function attempt(run) {

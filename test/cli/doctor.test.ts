@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { DoctorReport } from '../../lib/cli/report.js';
 import { topology } from '../../lib/cpu/topology.js';
-import { native } from '../../lib/native.js';
+import type { DoctorReport } from '../../lib/doctor/report.js';
+import { native } from '../../lib/native/native.js';
 import packageJson from '../../package.json' with { type: 'json' };
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));

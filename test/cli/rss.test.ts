@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderRss, SORTS, sorted } from '../../lib/cli/render-rss.js';
 import { createColors } from '../../lib/cli/terminal.js';
-import type { RssReading } from '../../lib/proc/rss.js';
+import type { RssReading } from '../../lib/proc/reading.js';
 import { type ChildOutcome, runChild } from '../support/built.js';
 import { runInTerminal, whyNoTerminal } from '../support/in-terminal.js';
 import { FakeProc } from '../support/proc-tree.js';

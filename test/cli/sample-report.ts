@@ -1,5 +1,5 @@
-import type { RunReport } from '../../lib/cli/counter-run.js';
-import type { DoctorReport } from '../../lib/cli/report.js';
+import type { RunReport } from '../../lib/doctor/counter-run.js';
+import type { DoctorReport } from '../../lib/doctor/report.js';
 
 /** A run on `cpus` pinned threads, CPU 0 the fastest. */
 export function sampleRun(cpus: number): RunReport {

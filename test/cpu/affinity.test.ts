@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { getAffinity, setAffinity, withAffinity } from '../../lib/cpu/affinity.js';
 import { parseCpuList } from '../../lib/cpu/cpu-list.js';
 import { currentCpu } from '../../lib/cpu/current-cpu.js';
-import { native } from '../../lib/native.js';
+import { native } from '../../lib/native/native.js';
 import { describeUnless, noAddon } from '../support/skip.js';
 import { NOT_NUMBERS, NOT_SAFE_INTEGERS, percpuError, rangeError, thrown, typeError } from '../support/thrown.js';
 

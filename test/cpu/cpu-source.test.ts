@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { getAffinity } from '../../lib/cpu/affinity.js';
 import { currentCpu } from '../../lib/cpu/current-cpu.js';
 import { threadCpu } from '../../lib/cpu/thread-cpu.js';
-import { native } from '../../lib/native.js';
+import { native } from '../../lib/native/native.js';
 import { childResult, percpu } from '../support/built.js';
 import { itUnless, noAddon } from '../support/skip.js';
 

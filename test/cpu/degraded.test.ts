@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
 import { threadCpu } from '../../lib/cpu/thread-cpu.js';
-import { native } from '../../lib/native.js';
+import { native } from '../../lib/native/native.js';
 import { describeUnless, itUnless } from '../support/skip.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'percpu-degraded-'));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { native } from '../../lib/native.js';
+import { native } from '../../lib/native/native.js';
 import { runChild } from '../support/built.js';
 
 const STEPS = ['nothing', 'create', 'share', 'attach in a worker', 'native threads started', 'destroy'];

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CounterArena } from '../../lib/counter/arena.js';
 import type { CounterTree } from '../../lib/counter/counter-tree.js';
-import { native } from '../../lib/native.js';
+import { native } from '../../lib/native/native.js';
 import { percpu, TestWorker, terminateWorkers } from '../support/built.js';
 import { Gate } from '../support/gate.js';
 import { randomIntegers, testSeed } from '../support/random.js';

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { native } from '../../lib/native.js';
+import { native } from '../../lib/native/native.js';
 import { percpu, runChild, TestWorker, terminateWorkers } from '../support/built.js';
 import { percpuError, rejected, thrown } from '../support/thrown.js';
 

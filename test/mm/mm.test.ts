@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { CounterArena } from '../../lib/counter/arena.js';
 import { CounterTree } from '../../lib/counter/counter-tree.js';
 import { Mm, type MmCounter } from '../../lib/mm/mm.js';
-import { pageBytes } from '../../lib/page-bytes.js';
+import { pageBytes } from '../../lib/native/page-bytes.js';
 import { describeEngines } from '../support/engines.js';
 import { destroyed, percpuError, rangeError, thrown } from '../support/thrown.js';
 

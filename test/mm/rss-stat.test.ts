@@ -2,9 +2,9 @@ import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CounterArena } from '../../lib/counter/arena.js';
 import { CounterTree } from '../../lib/counter/counter-tree.js';
+import type { RssStat } from '../../lib/mm/mm.js';
 import { Mm } from '../../lib/mm/mm.js';
-import type { RssStat } from '../../lib/mm/rss-stat-channel.js';
-import { pageBytes } from '../../lib/page-bytes.js';
+import { pageBytes } from '../../lib/native/page-bytes.js';
 import { thrown } from '../support/thrown.js';
 
 const NAME = 'percpu:rss_stat';

@@ -5,9 +5,9 @@
 #include <cstring>
 #include <initializer_list>
 
-#include "bench/strategies.h"
 #include "check.h"
 #include "cpu/affinity.h"
+#include "run/strategies.h"
 #include "test_arena.h"
 
 namespace {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { inspectElf } from '../../lib/elf.js';
+import { inspectElf } from '../../lib/native/elf.js';
 import { fakeElf } from '../support/fake-elf.js';
 import { randomIntegers, testSeed } from '../support/random.js';
 

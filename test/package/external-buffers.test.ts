@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { native } from '../../lib/native.js';
+import { native } from '../../lib/native/native.js';
 import { makeFolder, printed, removeFolders, repository } from '../support/consumer.js';
 
 afterAll(removeFolders);

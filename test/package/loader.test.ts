@@ -2,8 +2,8 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { native } from '../../lib/native.js';
-import { loadAddon, runtimeLibc } from '../../lib/native-loader.js';
+import { loadAddon, runtimeLibc } from '../../lib/native/loader.js';
+import { native } from '../../lib/native/native.js';
 import { VERSION } from '../../lib/version.js';
 import packageJson from '../../package.json' with { type: 'json' };
 import { versionMark } from '../../scripts/prebuild/targets.mjs';
@@ -26,7 +26,7 @@ let prebuilt: string;
 
 beforeEach(() => {
   folder = makeFolder();
-  moduleUrl = pathToFileURL(join(folder, 'dist', 'native.js')).href;
+  moduleUrl = pathToFileURL(join(folder, 'dist', 'native', 'native.js')).href;
   prebuilt = join(folder, 'prebuilds', `linux-${process.arch}`, `percpu.${OWN_LIBC}.node`);
   mkdirSync(dirname(prebuilt), { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{"name":"percpu"}');
@@ -198,7 +198,7 @@ onLinux('a feature that needs the addon', () => {
     const { code, stdout } = await runProgram(process.execPath, [
       ...[permission, '--allow-fs-read=*', '--input-type=module', '--eval'],
       `const { CounterTree } = await import('${pathToFileURL(repository)}dist/index.js');
-       const { native } = await import('${pathToFileURL(repository)}dist/native.js');
+       const { native } = await import('${pathToFileURL(repository)}dist/native/native.js');
        const counter = new CounterTree();
        counter.add(7);
        console.log(JSON.stringify([counter.preciseSum(), native.addon === undefined, native.reason]));`,

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { inspectElf } from '../../lib/elf.js';
-import { runtimeLibc, tryAddon } from '../../lib/native-loader.js';
+import { inspectElf } from '../../lib/native/elf.js';
+import { runtimeLibc, tryAddon } from '../../lib/native/loader.js';
 import { readSymbols, symbolProblems } from '../../scripts/prebuild/elf-symbols.mjs';
 import { targets } from '../../scripts/prebuild/targets.mjs';
 import { repository } from '../support/consumer.js';

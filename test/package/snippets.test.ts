@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { native } from '../../lib/native.js';
+import { native } from '../../lib/native/native.js';
 import { makeConsumer, removeFolders, repository, runProgram } from '../support/consumer.js';
 import { documentFiles, findSnippets, readDocument, type Snippet } from '../support/documents.js';
 

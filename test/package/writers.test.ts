@@ -3,7 +3,7 @@ import { chmodSync, chownSync, lchownSync, mkdirSync, renameSync, rmSync, symlin
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { loadAddon, runtimeLibc } from '../../lib/native-loader.js';
+import { loadAddon, runtimeLibc } from '../../lib/native/loader.js';
 import { makeFolder, removeFolders } from '../support/consumer.js';
 
 const offLinux = process.platform === 'linux' ? '' : ` (skipped: the addon is for Linux, this is ${process.platform})`;
@@ -23,7 +23,7 @@ let folder: string;
 const at = (path: string) => join(folder, path);
 
 function makePackage(place: string): void {
-  for (const file of ['build/Release/percpu.node', PREBUILT, 'dist/native.js', 'package.json']) {
+  for (const file of ['build/Release/percpu.node', PREBUILT, 'dist/native/native.js', 'package.json']) {
     mkdirSync(dirname(join(place, file)), { recursive: true });
     writeFileSync(join(place, file), '{ "name": "percpu" }');
   }
@@ -37,7 +37,7 @@ beforeEach(() => {
 });
 
 /** What became of the local build and of the prebuilt binary. */
-function outcomes(code = at('dist/native.js')): string[] {
+function outcomes(code = at('dist/native/native.js')): string[] {
   const { addon, attempts } = loadAddon(undefined, pathToFileURL(code).href);
   expect(addon).toBeUndefined();
   return attempts.map(({ outcome }) => outcome);
@@ -93,7 +93,7 @@ describe.skipIf(offLinux !== '')(`a binary that others may write${offLinux}`, ()
     expect(outcomes()[0]).toBe(`refused: user ${STRANGER + 2} may write '${at('build')}'`);
     // That the group has the code is not enough: it must be able to write it.
     chownSync(at('build'), STRANGER, STRANGER + 1);
-    for (const path of ['.', 'dist', 'dist/native.js']) execFileSync('chmod', ['g-w', at(path)]);
+    for (const path of ['.', 'dist', 'dist/native/native.js']) execFileSync('chmod', ['g-w', at(path)]);
     expect(outcomes()[0]).toBe(`refused: group ${STRANGER + 1} may write '${at('build')}'`);
   });
 

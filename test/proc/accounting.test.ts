@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { parseShellProbe } from '../../lib/proc/accounting.js';
-import { errorRange, flatBatch } from '../../lib/proc/accounting-model.js';
-import { type DriftObservations, interpretDrift, interpretFigures } from '../../lib/proc/accounting-observations.js';
+import { parseShellProbe } from '../../lib/proc/accounting/accounting.js';
+import { errorRange, flatBatch } from '../../lib/proc/accounting/model.js';
+import { type DriftObservations, interpretDrift, interpretFigures } from '../../lib/proc/accounting/observations.js';
 import { childResult, percpu } from '../support/built.js';
 import { statmText, statText } from '../support/proc-tree.js';
 

@@ -4,8 +4,8 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type ProcessFiles, Want } from '../../lib/proc/process-files.js';
-import type { ProcReader } from '../../lib/proc/reader.js';
+import { type ProcessFiles, Want } from '../../lib/proc/files/process-row.js';
+import type { ProcReader } from '../../lib/proc/files/reader.js';
 import { readers } from '../support/proc-readers.js';
 import { FakeProc, type FakeProcess, rollupText, statmText, statText, statusText } from '../support/proc-tree.js';
 import { randomIntegers, testSeed } from '../support/random.js';

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { native } from '../../lib/native.js';
-import type { Accounting } from '../../lib/proc/accounting-model.js';
+import { native } from '../../lib/native/native.js';
+import type { Accounting } from '../../lib/proc/accounting/model.js';
+import type { ProcessFiles } from '../../lib/proc/files/process-row.js';
+import { tsReader } from '../../lib/proc/files/reader-ts.js';
 import type { ProcTree } from '../../lib/proc/proc-tree.js';
-import type { ProcessFiles } from '../../lib/proc/process-files.js';
-import { tsReader } from '../../lib/proc/reader-ts.js';
-import { toReading } from '../../lib/proc/rss.js';
+import { toReading } from '../../lib/proc/reading.js';
 import { childResult, percpu } from '../support/built.js';
 import { FakeProc } from '../support/proc-tree.js';
 import { describeUnless, notLinux } from '../support/skip.js';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { worstCases } from '../../lib/proc/accounting-model.js';
+import { worstCases } from '../../lib/proc/accounting/model.js';
 
 const GUIDE = readFileSync(new URL('../../docs/guide.md', import.meta.url), 'utf8');
 const MIB_PER_PAGE = 4096 / 2 ** 20;

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { CounterTree, predictVictim, RssGuard, RssScanner, rss, runOnCpus } from '../../dist/index.js';
-import { native } from '../../dist/native.js';
+import { native } from '../../dist/native/native.js';
 import { runChild } from './child.mjs';
 import { Crowd } from './crowd.mjs';
 

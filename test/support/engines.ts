@@ -3,7 +3,7 @@ import { arenaWithEngine, CounterArena, type CounterArenaOptions } from '../../l
 import type { EngineFactory } from '../../lib/counter/engine.js';
 import { tsEngine } from '../../lib/counter/engine-ts.js';
 import { wasmEngine } from '../../lib/counter/engine-wasm.js';
-import { native } from '../../lib/native.js';
+import { native } from '../../lib/native/native.js';
 import { nativeEngine } from './native-engine.js';
 
 /** One way to do the counter's arithmetic, and how to make an arena that does it this way. */

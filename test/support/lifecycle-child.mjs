@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { CounterArena, CounterTree, runOnCpus } from '../../dist/index.js';
-import { native } from '../../dist/native.js';
+import { native } from '../../dist/native/native.js';
 
 const [steps, ending] = [Number(process.argv[2]), process.argv[3]];
 const FOR_EVER = Number.MAX_SAFE_INTEGER;

@@ -1,7 +1,7 @@
 // memory-child.mjs ARENAS COUNTERS: makes and drops so many arenas, then makes and destroys so many counters in one
 // arena, and says by how many bytes the process has grown from the first tenth to the end. Run with --expose-gc.
 import { CounterArena, CounterTree, rss, runOnCpus } from '../../dist/index.js';
-import { native } from '../../dist/native.js';
+import { native } from '../../dist/native/native.js';
 
 const [arenas, counters] = process.argv.slice(2).map(Number);
 /** Between two collections; what was dropped is given back when the event loop has turned. */

@@ -2,7 +2,8 @@ import type { ArenaMemory } from '../../lib/counter/arena-memory.js';
 import type { CounterEngine } from '../../lib/counter/engine.js';
 import { Descriptor } from '../../lib/counter/layout.js';
 import { destroyedError } from '../../lib/errors.js';
-import { type NativeAddon, requireNative } from '../../lib/native.js';
+import type { NativeAddon } from '../../lib/native/addon.js';
+import { requireNative } from '../../lib/native/native.js';
 
 /** The C++ engine, one Node-API call per operation. */
 class NativeEngine implements CounterEngine {

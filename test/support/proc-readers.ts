@@ -1,7 +1,7 @@
-import { native } from '../../lib/native.js';
-import type { ProcReader } from '../../lib/proc/reader.js';
-import { nativeReader } from '../../lib/proc/reader-native.js';
-import { tsReader } from '../../lib/proc/reader-ts.js';
+import { native } from '../../lib/native/native.js';
+import type { ProcReader } from '../../lib/proc/files/reader.js';
+import { nativeReader } from '../../lib/proc/files/reader-native.js';
+import { tsReader } from '../../lib/proc/files/reader-ts.js';
 
 export interface NamedReader {
   name: string;

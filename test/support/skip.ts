@@ -1,5 +1,5 @@
 import { describe, it, type SuiteFactory, type TestFunction, type TestOptions } from 'vitest';
-import { native } from '../../lib/native.js';
+import { native } from '../../lib/native/native.js';
 
 /** Why what needs Linux cannot run here; '' where it can. */
 export const notLinux = process.platform === 'linux' ? '' : `only on Linux, this is ${process.platform}`;

@@ -4,7 +4,7 @@
 import { readdirSync } from 'node:fs';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { CounterArena, CounterTree, runOnCpus } from '../../dist/index.js';
-import { native } from '../../dist/native.js';
+import { native } from '../../dist/native/native.js';
 
 const FOR_EVER = Number.MAX_SAFE_INTEGER;
 const WORKERS = 4;

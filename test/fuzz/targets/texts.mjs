@@ -1,7 +1,7 @@
 // Parsers of one text: CPU lists, the auxiliary vector, the files of a process.
 import { formatCpuList, MAX_CPU_NUMBER, parseCpuList } from '../../../dist/cpu/cpu-list.js';
-import { parseAuxvPageBytes } from '../../../dist/page-bytes.js';
-import { parseInteger, parseRollup, parseStat, parseStatm, parseStatus } from '../../../dist/proc/proc-files.js';
+import { parseAuxvPageBytes } from '../../../dist/native/page-bytes.js';
+import { parseInteger, parseRollup, parseStat, parseStatm, parseStatus } from '../../../dist/proc/files/proc-text.js';
 import { mutateText } from '../inputs.mjs';
 import { attempt, note, require, requireAscendingIntegers, requireCounts } from '../verdict.mjs';
 

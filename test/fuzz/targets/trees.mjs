@@ -3,13 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { findMonitors } from '../../../dist/cli/monitors.js';
 import { topology } from '../../../dist/cpu/topology.js';
+import { findMonitors } from '../../../dist/doctor/monitors.js';
 import { cgroupTotalPages, groupProcesses, readCgroup } from '../../../dist/limits/cgroup.js';
-import { native } from '../../../dist/native.js';
+import { native } from '../../../dist/native/native.js';
+import { nativeReader } from '../../../dist/proc/files/reader-native.js';
+import { tsReader } from '../../../dist/proc/files/reader-ts.js';
 import { machineMemory } from '../../../dist/proc/machine-memory.js';
-import { nativeReader } from '../../../dist/proc/reader-native.js';
-import { tsReader } from '../../../dist/proc/reader-ts.js';
 import { mutateText, pick } from '../inputs.mjs';
 import { attempt, Finding, note, require, requireAscendingIntegers, requireCounts } from '../verdict.mjs';
 

@@ -1,10 +1,10 @@
 import { getSystemErrorName } from 'node:util';
-import { type CounterInternals, CounterTree, counterInternals } from '../counter/counter-tree.js';
+import { getAffinity } from '../cpu/affinity.js';
+import { requireCpus } from '../cpu/cpu-argument.js';
 import { abortError, destroyedError, invalidArgType, outOfRange, systemError } from '../errors.js';
-import { requireNative } from '../native.js';
+import { requireNative } from '../native/native.js';
 import { requireInteger, requireOptions, requireSafeInteger } from '../validate.js';
-import { getAffinity } from './affinity.js';
-import { requireCpus } from './cpu-argument.js';
+import { type CounterInternals, CounterTree, counterInternals } from './counter-tree.js';
 
 export interface RunOnCpusOptions {
   /** What the threads add to. */

@@ -1,5 +1,5 @@
-import { treeShape } from '../counter/tree-shape.js';
-import { type Accounting, type CpuCounts, flatBatch, THREAD_BATCH, TREE_BATCH } from './accounting-model.js';
+import { treeShape } from '../../counter/tree-shape.js';
+import { type Accounting, type CpuCounts, flatBatch, THREAD_BATCH, TREE_BATCH } from './model.js';
 
 /** What a short-lived child saw of its own RSS while it touched page after page. All figures in pages. */
 export interface DriftObservations {

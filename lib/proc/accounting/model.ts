@@ -1,4 +1,4 @@
-import { kernelAccuracy, tightSlack, treeShape } from '../counter/tree-shape.js';
+import { kernelAccuracy, tightSlack, treeShape } from '../../counter/tree-shape.js';
 
 /** How a kernel counts resident pages, and so how wrong a fast read of them can be. */
 export type AccountingModel = 'per-thread' | 'flat-percpu' | 'hierarchical' | 'unknown';

@@ -3,10 +3,10 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import module from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readManifest, readRegularFile } from '../regular-file.js';
+import { VERSION } from '../version.js';
+import type { NativeAddon } from './addon.js';
 import { inspectElf } from './elf.js';
-import type { NativeAddon } from './native.js';
-import { readManifest, readRegularFile } from './regular-file.js';
-import { VERSION } from './version.js';
 import { anyonesReason, strangersReason } from './writers.js';
 
 export type Libc = 'glibc' | 'musl';
@@ -94,7 +94,7 @@ export function tryAddon(path: string, danger: (path: string) => string | undefi
 function packageFolders(moduleUrl: string | undefined): string[] {
   if (!moduleUrl) return [];
   const folders = new Set<string>();
-  const own = fileURLToPath(new URL('..', moduleUrl));
+  const own = fileURLToPath(new URL('../..', moduleUrl));
   // The folder above a bundle is another package's, and so is what it holds.
   if (isPackage(own)) folders.add(own);
   try {
@@ -145,11 +145,11 @@ function whyNot(attempts: readonly LoadAttempt[], moduleUrl: string | undefined)
 
 /**
  * Looks for the addon: where `setting` says and nowhere else; or in the package's folder a local build, then the prebuilt
- * binary for this platform, architecture and C library. None is loaded that others may write: lib/writers.ts says whom that
+ * binary for this platform, architecture and C library. None is loaded that others may write: lib/native/writers.ts says whom that
  * means.
  *
  * @param setting the environment's PERCPU_NATIVE: '0' for no addon, a path, or '1' or nothing for the usual places.
- * @param moduleUrl file: URL of a module one folder below the package's, or of the bundle that it is in.
+ * @param moduleUrl file: URL of a module two folders below the package's, or of the bundle that it is in.
  */
 export function loadAddon(setting: string | undefined, moduleUrl: string | undefined): NativeStatus {
   const without = (reason: string, attempts: LoadAttempt[] = []) => ({ addon: undefined, reason, attempts });

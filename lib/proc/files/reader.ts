@@ -1,4 +1,4 @@
-import type { ProcessFiles } from './process-files.js';
+import type { ProcessFiles } from './process-row.js';
 
 /** What `scan` may be told. */
 export interface ScanRequest {

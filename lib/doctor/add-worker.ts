@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { CounterTree, type SharedCounter } from '../counter/counter-tree.js';
+import type { CpuRun } from '../counter/run-on-cpus.js';
 import { currentCpu } from '../cpu/current-cpu.js';
-import type { CpuRun } from '../cpu/run-on-cpus.js';
 
 /** What a worker is asked to do. */
 export interface AddRequest {

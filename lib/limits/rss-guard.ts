@@ -1,10 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { PercpuError } from '../errors.js';
+import { type ProcessFiles, Want } from '../proc/files/process-row.js';
+import { openTree, type ProcTree } from '../proc/proc-tree.js';
+import { boundsPages, hasMemory, type RssReading, requirePid, toReading } from '../proc/reading.js';
+import { scanTree } from '../proc/rss-scanner.js';
 import { requireInteger, requireOptions } from '../validate.js';
-import { openTree, type ProcTree } from './proc-tree.js';
-import { type ProcessFiles, Want } from './process-files.js';
-import { boundsPages, hasMemory, type RssReading, requirePid, toReading } from './rss.js';
-import { scanTree } from './rss-scanner.js';
 
 export interface RssGuardOptions {
   /** Bytes, from 1. */

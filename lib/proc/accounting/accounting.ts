@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { getAffinity } from '../cpu/affinity.js';
-import { currentCpu } from '../cpu/current-cpu.js';
-import { topology } from '../cpu/topology.js';
-import { native } from '../native.js';
-import { pageBytes } from '../page-bytes.js';
-import { type Accounting, type AccountingModel, type CpuCounts, errorRange, flatBatch } from './accounting-model.js';
-import { interpretDrift, interpretFigures, type ThreeFigures } from './accounting-observations.js';
-import { noProcError } from './proc-errors.js';
-import { parseRollup, parseStat, parseStatm } from './proc-files.js';
+import { getAffinity } from '../../cpu/affinity.js';
+import { currentCpu } from '../../cpu/current-cpu.js';
+import { topology } from '../../cpu/topology.js';
+import { native } from '../../native/native.js';
+import { pageBytes } from '../../native/page-bytes.js';
+import { noProcError } from '../files/errors.js';
+import { parseRollup, parseStat, parseStatm } from '../files/proc-text.js';
+import { type Accounting, type AccountingModel, type CpuCounts, errorRange, flatBatch } from './model.js';
+import { interpretDrift, interpretFigures, type ThreeFigures } from './observations.js';
 
 /** How this machine's kernel counts RSS, and how wrong the fast read of it can be. */
 export interface RssAccounting {

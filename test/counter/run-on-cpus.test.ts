@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { CounterArena } from '../../lib/counter/arena.js';
 import { CounterTree } from '../../lib/counter/counter-tree.js';
+import { type RunOnCpusOptions, runOnCpus } from '../../lib/counter/run-on-cpus.js';
 import { getAffinity } from '../../lib/cpu/affinity.js';
-import { type RunOnCpusOptions, runOnCpus } from '../../lib/cpu/run-on-cpus.js';
 import { describeUnless, noAddon } from '../support/skip.js';
 import { NOT_NUMBERS, NOT_SAFE_INTEGERS, percpuError, rangeError, rejected, typeError } from '../support/thrown.js';
 

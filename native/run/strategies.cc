@@ -1,4 +1,4 @@
-#include "bench/strategies.h"
+#include "run/strategies.h"
 
 #include <cstring>
 

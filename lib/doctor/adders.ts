@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { CounterTree } from '../counter/counter-tree.js';
-import { type CpuRun, runOnCpus } from '../cpu/run-on-cpus.js';
-import { native } from '../native.js';
+import { type CpuRun, runOnCpus } from '../counter/run-on-cpus.js';
+import { native } from '../native/native.js';
 import type { AddRequest } from './add-worker.js';
 
 /** Most worker threads that stand in for pinned ones: each takes some 10 MiB, and its time to start. */

@@ -1,4 +1,4 @@
-import type { ProcessFiles } from './process-files.js';
+import type { ProcessFiles } from './process-row.js';
 
 /** One process in a row of native/proc/rss_reader.h: sixteen doubles, then the name. */
 export const ROW_BYTES = 192;

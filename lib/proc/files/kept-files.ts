@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { openRegularFile } from '../regular-file.js';
-import { FILES, type ProcessFile } from './process-files.js';
+import { openRegularFile } from '../../regular-file.js';
+import { FILES, type ProcessFile } from './process-row.js';
 
 /** More than any of the files holds, but for the tail of a status with thousands of CPUs, which nobody reads here. */
 const BUFFER_BYTES = 16 * 1024;

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
-import { PercpuError, systemError } from '../errors.js';
-import type { ProcessFile } from './process-files.js';
+import { PercpuError, systemError } from '../../errors.js';
+import type { ProcessFile } from './process-row.js';
 
 const DESCRIBED_IN: Record<ProcessFile, string> = {
   stat: 'proc_pid_stat(5)',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { findMonitors } from '../../lib/cli/monitors.js';
+import { findMonitors } from '../../lib/doctor/monitors.js';
 import { runProgram } from '../support/consumer.js';
 
 const project = mkdtempSync(join(tmpdir(), 'percpu-project-'));

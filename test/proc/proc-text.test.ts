@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseStat, parseStatm } from '../../lib/proc/proc-files.js';
+import { parseStat, parseStatm } from '../../lib/proc/files/proc-text.js';
 
 const parameters = process.env.SEED ? { seed: Number(process.env.SEED) } : {};
 

@@ -1,7 +1,3 @@
-import { PercpuError } from './errors.js';
-import { firstLine, loadAddon, type NativeStatus } from './native-loader.js';
-import { ownLocation } from './own-location.js';
-
 /** What the addon offers; native/binding/ documents each function. Internal: nothing here checks its arguments twice. */
 export interface NativeAddon {
   readonly version: string;
@@ -42,7 +38,7 @@ export interface NativeAddon {
   /**
    * Reads the calling process, as /proc has it, into `row` (192 bytes), from files that stay open.
    *
-   * @param want bits: lib/proc/process-files.ts.
+   * @param want bits: lib/proc/files/process-row.ts.
    * @returns 0, or negated `errno + 4096 * file`: which file failed, by its number in `FILES`; one more is the root itself.
    */
   readOwnProcess(want: number, row: Uint8Array): number;
@@ -75,39 +71,4 @@ export interface NativeAddon {
   counterLeaf(words: Int32Array, descriptor: number, cpu: number): bigint;
   counterSet(words: Int32Array, descriptor: number, value: number): void;
   counterClear(words: Int32Array, descriptor: number): void;
-}
-
-/** Reading the environment throws where a runtime does not permit it. */
-function readSetting(): string | undefined {
-  try {
-    return process.env.PERCPU_NATIVE;
-  } catch {
-    return undefined;
-  }
-}
-
-function load(): NativeStatus {
-  try {
-    return loadAddon(readSetting(), ownLocation());
-  } catch (error) {
-    return { addon: undefined, reason: firstLine(error), attempts: [] };
-  }
-}
-
-/** The addon, or why there is none. Loaded once per thread, when this module is; that never throws. */
-export const native: NativeStatus = load();
-
-/**
- * @returns the addon.
- * @throws PercpuError `ERR_UNSUPPORTED_PLATFORM` away from Linux, `ERR_NATIVE_UNAVAILABLE` where it did not load, with
- *   what was tried as `cause`.
- */
-export function requireNative(feature: string): NativeAddon {
-  if (native.addon) return native.addon;
-  if (process.platform !== 'linux') {
-    throw new PercpuError('ERR_UNSUPPORTED_PLATFORM', `${feature} needs Linux; this is ${process.platform}`);
-  }
-  throw new PercpuError('ERR_NATIVE_UNAVAILABLE', `${feature} needs the native addon: ${native.reason}`, {
-    cause: native.attempts,
-  });
 }

@@ -1,8 +1,8 @@
-import { abortError } from '../errors.js';
-import type { NativeAddon } from '../native.js';
+import { abortError } from '../../errors.js';
+import type { NativeAddon } from '../../native/addon.js';
+import { errnoName, processError, rootError } from './errors.js';
 import { NativeRows, ROW_BYTES } from './native-row.js';
-import { errnoName, processError, rootError } from './proc-errors.js';
-import { FILES, type ProcessFiles } from './process-files.js';
+import { FILES, type ProcessFiles } from './process-row.js';
 import type { ProcReader, Scanner, ScanRequest } from './reader.js';
 
 /** The number of the root itself among the files that can fail. */

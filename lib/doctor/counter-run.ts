@@ -1,5 +1,5 @@
 import { type Bounds, CounterTree } from '../counter/counter-tree.js';
-import type { CpuRun } from '../cpu/run-on-cpus.js';
+import type { CpuRun } from '../counter/run-on-cpus.js';
 import { type Adders, startAdders } from './adders.js';
 
 /** What one thread of the run did. */

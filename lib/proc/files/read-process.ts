@@ -1,0 +1,159 @@
+import { statSync } from 'node:fs';
+import { codeOf } from '../../errors.js';
+import { processError, rootError } from './errors.js';
+import { type ProcessDirectory, type ReadFile, withPaths } from './kept-files.js';
+import { listPids } from './pid-list.js';
+import { parseInteger, parseRollup, parseStat, parseStatm, parseStatus } from './proc-text.js';
+import { type ProcessFile, type ProcessFiles, Want } from './process-row.js';
+
+/** This process, or the machine, has no descriptors left: that says nothing about the process to be read. */
+export function isOutOfFiles(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'EMFILE' || code === 'ENFILE';
+}
+
+export function directoryOf(root: string, pid: number | 'self'): ProcessDirectory {
+  return { path: `${root}/${pid}`, own: root === '/proc' };
+}
+
+function threadOf({ path, own }: ProcessDirectory, tid: number): ProcessDirectory {
+  return { path: `${path}/task/${tid}`, own };
+}
+
+/** What stands behind a failed or unparsable file. */
+export class FileError extends Error {
+  readonly file: ProcessFile;
+  readonly code: string;
+
+  constructor(file: ProcessFile, code: string) {
+    super(code);
+    this.file = file;
+    this.code = code;
+  }
+}
+
+function parsed<T>(read: ReadFile, file: ProcessFile, parse: (text: string) => T | undefined): T {
+  let text: string;
+  try {
+    text = read(file);
+  } catch (error) {
+    throw new FileError(file, codeOf(error));
+  }
+  const value = parse(text);
+  if (value === undefined) throw new FileError(file, 'EBADMSG');
+  return value;
+}
+
+/** Other users' page tables are not ours to see, and kernel threads have none. */
+function optionalRollup(read: ReadFile): number | null {
+  try {
+    return parseRollup(read('smaps_rollup')) ?? null;
+  } catch (error) {
+    if (isOutOfFiles(error)) throw new FileError('smaps_rollup', codeOf(error));
+    return null;
+  }
+}
+
+/**
+ * Reads stat, which is open all the while, last: that it can be read then shows that the files found by the pid meanwhile are
+ * the same process's.
+ *
+ * @throws FileError
+ */
+function readFiles(read: ReadFile, want: number): ProcessFiles {
+  const statm = parsed(read, 'statm', parseStatm);
+  const status = parsed(read, 'status', parseStatus);
+  const rollupKiB = (want & Want.ROLLUP) !== 0 ? optionalRollup(read) : null;
+  const wantsOom = (want & Want.OOM) !== 0;
+  const oomScoreAdj = wantsOom ? parsed(read, 'oom_score_adj', parseInteger) : 0;
+  const oomScore = wantsOom ? parsed(read, 'oom_score', parseInteger) : 0;
+  const stat = parsed(read, 'stat', parseStat);
+  return {
+    pid: stat.pid,
+    name: stat.name,
+    state: stat.state,
+    kernelThread: stat.kernelThread,
+    threads: stat.threads,
+    startTicks: stat.startTicks,
+    statRssPages: stat.rssPages,
+    residentPages: statm.residentPages,
+    ...status,
+    rollupKiB,
+    oomScoreAdj,
+    oomScore,
+  };
+}
+
+/**
+ * The first thread may end before the others (pthread_exit(3)): its files say that there is no memory then, and those of any
+ * other thread what there is.
+ *
+ * @throws FileError
+ */
+function readOtherThread(first: ProcessFiles, read: ReadFile, directory: ProcessDirectory, want: number): ProcessFiles {
+  for (const tid of listThreads(directory.path)) {
+    const seen = tid === first.pid ? undefined : tryThread(threadOf(directory, tid), want & Want.ROLLUP);
+    if (!seen || seen.residentPages === 0) continue;
+    // Nobody else has got the pid meanwhile.
+    parsed(read, 'stat', parseStat);
+    const { pid, name, startTicks, oomScoreAdj, oomScore } = first;
+    return { ...seen, pid, name, startTicks, oomScoreAdj, oomScore };
+  }
+  return first;
+}
+
+/** @throws FileError where there are no descriptors left. */
+function tryThread(directory: ProcessDirectory, want: number): ProcessFiles | undefined {
+  try {
+    return withPaths(directory, (read) => readFiles(read, want));
+  } catch (error) {
+    if (isOutOfFiles(error)) throw new FileError('stat', codeOf(error));
+    return undefined;
+  }
+}
+
+/** @throws FileError where there are no descriptors left. */
+function listThreads(directory: string): number[] {
+  try {
+    return listPids(`${directory}/task`);
+  } catch (error) {
+    if (isOutOfFiles(error)) throw new FileError('stat', codeOf(error));
+    return [];
+  }
+}
+
+/** @throws FileError */
+export function readWhole(read: ReadFile, directory: ProcessDirectory, want: number): ProcessFiles {
+  const files = readFiles(read, want);
+  return files.state === 'Z' && files.threads > 1 ? readOtherThread(files, read, directory, want) : files;
+}
+
+/** @throws FileError */
+export function readByPaths(directory: ProcessDirectory, want: number): ProcessFiles {
+  try {
+    return withPaths(directory, (read) => readWhole(read, directory, want));
+  } catch (error) {
+    throw error instanceof FileError ? error : new FileError('stat', codeOf(error));
+  }
+}
+
+/** @throws PercpuError where the root itself is what is missing. */
+export function requireRoot(root: string): void {
+  let isDirectory: boolean;
+  try {
+    isDirectory = statSync(root).isDirectory();
+  } catch (error) {
+    throw rootError(codeOf(error), root);
+  }
+  if (!isDirectory) throw rootError('ENOTDIR', root);
+}
+
+export function readOne(root: string, pid: number | 'self', want: number): ProcessFiles {
+  try {
+    return readByPaths(directoryOf(root, pid), want);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    requireRoot(root);
+    throw processError(error.code, root, pid, error.file);
+  }
+}

@@ -1,0 +1,133 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { abortError } from '../../errors.js';
+import { processError } from './errors.js';
+import { KEPT_FILES, KeptFiles, type ProcessDirectory } from './kept-files.js';
+import { listPids } from './pid-list.js';
+import type { ProcessFiles } from './process-row.js';
+import { directoryOf, FileError, isOutOfFiles, readByPaths, readOne, readWhole, requireRoot } from './read-process.js';
+import type { ProcReader, Scanner, ScanRequest } from './reader.js';
+
+/** How long a scan holds the event loop before it lets others have a turn. */
+const SLICE_MS = 4;
+
+class TsScanner implements Scanner {
+  readonly #root: string;
+  readonly #maxProcesses: number;
+  readonly #kept = new Map<number, KeptFiles>();
+  #scanning = false;
+  #closed = false;
+
+  constructor(root: string, maxOpenFiles: number) {
+    this.#root = root;
+    this.#maxProcesses = Math.floor(maxOpenFiles / KEPT_FILES);
+  }
+
+  get openFiles(): number {
+    return KEPT_FILES * this.#kept.size;
+  }
+
+  async scan({ pids, want, signal }: ScanRequest): Promise<ProcessFiles[]> {
+    this.#scanning = true;
+    try {
+      const listed = pids ?? this.#list();
+      if (pids) requireRoot(this.#root);
+      this.#forgetAllBut(listed);
+      const rows: ProcessFiles[] = [];
+      let sliceEnd = performance.now() + SLICE_MS;
+      for (const pid of listed) {
+        const row = this.#read(pid, want);
+        if (row) rows.push(row);
+        if (performance.now() < sliceEnd) continue;
+        await nextTurn();
+        if (signal?.aborted || this.#closed) break;
+        sliceEnd = performance.now() + SLICE_MS;
+      }
+      if (signal?.aborted) throw abortError(signal);
+      return rows;
+    } finally {
+      this.#scanning = false;
+      if (this.#closed) this.#forgetAllBut([]);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (!this.#scanning) this.#forgetAllBut([]);
+  }
+
+  #forgetAllBut(pids: readonly number[]): void {
+    const wanted = new Set(pids);
+    for (const pid of this.#kept.keys()) if (!wanted.has(pid)) this.#forget(pid);
+  }
+
+  #forget(pid: number): void {
+    this.#kept.get(pid)?.close();
+    this.#kept.delete(pid);
+  }
+
+  /** What needs a descriptor comes before what merely keeps some. */
+  #givingBack<T>(first: () => T, again: () => T): T {
+    try {
+      return first();
+    } catch (error) {
+      if (!isOutOfFiles(error)) throw error;
+      this.#forgetAllBut([]);
+      return again();
+    }
+  }
+
+  #list(): number[] {
+    const list = () => listPids(this.#root);
+    return this.#givingBack(list, list);
+  }
+
+  #read(pid: number, want: number): ProcessFiles | undefined {
+    const directory = directoryOf(this.#root, pid);
+    return this.#givingBack(
+      () => this.#readKeeping(pid, directory, want),
+      () => this.#tryRead(pid, () => readByPaths(directory, want)),
+    );
+  }
+
+  #readKeeping(pid: number, directory: ProcessDirectory, want: number): ProcessFiles | undefined {
+    const kept = this.#kept.get(pid);
+    const again = kept && this.#tryRead(pid, () => readWhole(kept.reader(directory), directory, want));
+    if (again) return again;
+    // Its process has ended; the pid may have got a new one.
+    this.#forget(pid);
+    const keptNow = this.#keep(pid, directory);
+    const row = this.#tryRead(pid, () =>
+      keptNow ? readWhole(keptNow.reader(directory), directory, want) : readByPaths(directory, want),
+    );
+    if (!row) this.#forget(pid);
+    return row;
+  }
+
+  #keep(pid: number, directory: ProcessDirectory): KeptFiles | undefined {
+    if (this.#kept.size >= this.#maxProcesses) return undefined;
+    try {
+      const kept = new KeptFiles(directory);
+      this.#kept.set(pid, kept);
+      return kept;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** @throws PercpuError where there are no descriptors left: leaving processes out would look like a smaller machine. */
+  #tryRead(pid: number, read: () => ProcessFiles): ProcessFiles | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      if (isOutOfFiles(error)) throw processError(error.code, this.#root, pid, error.file);
+      return undefined;
+    }
+  }
+}
+
+/** Reads with node:fs, for platforms without the addon. A scan works in short slices and lets the event loop have turns. */
+export const tsReader: ProcReader = {
+  readOne,
+  openScanner: (root, maxOpenFiles) => new TsScanner(root, maxOpenFiles),
+};
