@@ -71,12 +71,12 @@ export const TREE_FILE_BYTES = 8 << 20;
 /**
  * Reads a file of a proc tree, or of sysfs, that others may have made.
  *
- * @returns its bytes as characters (latin1); undefined where it is not there, or this user may not read it.
+ * @returns its text; undefined where it is not there, or this user may not read it.
  * @throws PercpuError `EBADMSG` for what is no regular file, or larger than any such file is.
  */
-export function readTreeFile(path: string): string | undefined {
+export function readTreeFile(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): string | undefined {
   try {
-    return readRegularFile(path, TREE_FILE_BYTES).toString('latin1');
+    return readRegularFile(path, TREE_FILE_BYTES).toString(encoding);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EBADMSG') throw error;
     return undefined;

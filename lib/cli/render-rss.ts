@@ -1,6 +1,6 @@
 import type { Colors } from 'picocolors/types.js';
 import type { RssAccounting } from '../proc/accounting/accounting.js';
-import type { RssReading } from '../proc/reading.js';
+import type { DetailedReading } from '../proc/reading.js';
 import { type Column, renderTable } from './table.js';
 import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';
 
@@ -10,11 +10,11 @@ export type Sort = (typeof SORTS)[number];
 
 const LEAST_NAME_WIDTH = 8;
 
-export function errorBytes({ approximate, precise }: RssReading): number {
+export function errorBytes({ approximate, precise }: DetailedReading): number {
   return approximate - precise;
 }
 
-const COMPARE: Record<Sort, (a: RssReading, b: RssReading) => number> = {
+const COMPARE: Record<Sort, (a: DetailedReading, b: DetailedReading) => number> = {
   precise: (a, b) => b.precise - a.precise,
   error: (a, b) => Math.abs(errorBytes(b)) - Math.abs(errorBytes(a)),
   approximate: (a, b) => b.approximate - a.approximate,
@@ -25,7 +25,7 @@ const COMPARE: Record<Sort, (a: RssReading, b: RssReading) => number> = {
 };
 
 /** @returns the readings in that order, equal ones by pid. */
-export function sorted(readings: RssReading[], sort: Sort): RssReading[] {
+export function sorted(readings: DetailedReading[], sort: Sort): DetailedReading[] {
   return readings.toSorted((a, b) => COMPARE[sort](a, b) || a.pid - b.pid);
 }
 
@@ -43,11 +43,11 @@ const COLUMNS: Column[] = [
 ];
 
 /** Whether the figure called precise is not: smaps_rollup was needed for it and denied. */
-function isDenied({ source, precise }: RssReading, { statmPrecise }: RssAccounting): boolean {
+function isDenied({ source, precise }: DetailedReading, { statmPrecise }: RssAccounting): boolean {
   return !statmPrecise && source === 'statm' && precise > 0;
 }
 
-function toRow(reading: RssReading, accounting: RssAccounting, observers: ReadonlySet<number>): string[] {
+function toRow(reading: DetailedReading, accounting: RssAccounting, observers: ReadonlySet<number>): string[] {
   const error = errorBytes(reading);
   return [
     `${isDenied(reading, accounting) ? '~' : ''}${formatMiB(reading.precise)}`,
@@ -91,7 +91,7 @@ export interface RenderRssOptions {
 
 /** @returns the table for people, sizes in MiB; lines no wider than `width` unless the columns alone need more. */
 export function renderRss(
-  readings: RssReading[],
+  readings: DetailedReading[],
   accounting: RssAccounting,
   { width, colors, limit, observers = new Set(), unseen = '' }: RenderRssOptions,
 ): string[] {
@@ -117,7 +117,7 @@ export function renderRss(
   ];
 }
 
-function summary(readings: RssReading[], hidden: number): string {
+function summary(readings: DetailedReading[], hidden: number): string {
   const total = readings.reduce((sum, { precise }) => sum + precise, 0);
   const error = readings.reduce((sum, reading) => sum + Math.abs(errorBytes(reading)), 0);
   const together = readings.length > 1 ? ' together (shared memory counted in each)' : '';

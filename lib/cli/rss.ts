@@ -3,7 +3,7 @@ import type { PercpuError } from '../errors.js';
 import { type RssAccounting, toRssAccounting } from '../proc/accounting/accounting.js';
 import { observerPids } from '../proc/observer.js';
 import { openTree } from '../proc/proc-tree.js';
-import { MAX_PID, type RssReading } from '../proc/reading.js';
+import { type DetailedReading, MAX_PID } from '../proc/reading.js';
 import { readRss } from '../proc/rss.js';
 import { RssScanner, scanRss } from '../proc/rss-scanner.js';
 import { visibility } from '../proc/visibility.js';
@@ -72,12 +72,12 @@ export function addRssCommand(program: Command): void {
     .action(showRss);
 }
 
-function hasMemory({ approximate, precise }: RssReading): boolean {
+function hasMemory({ approximate, precise }: DetailedReading): boolean {
   return approximate > 0 || precise > 0;
 }
 
 /** Reads the given processes one by one; those that fail are named on stderr. */
-function readEach(pids: number[], root: string | undefined): RssReading[] {
+function readEach(pids: number[], root: string | undefined): DetailedReading[] {
   return pids.flatMap((pid) => {
     try {
       return [readRss(pid, root === undefined ? {} : { root })];
@@ -97,14 +97,14 @@ async function showRss(given: number[], options: RssOptions): Promise<void> {
   const accounting = toRssAccounting(tree.accounting, tree.cpus);
   if (options.watch !== undefined) return watchRss(pids, options, accounting);
   const { root } = options;
-  const readings = pids ? readEach(pids, root) : await scanRss(root === undefined ? {} : { root });
+  const readings = pids ? readEach(pids, root) : await scanRss({ all: true, ...(root !== undefined && { root }) });
   // Each that is not there has been named on stderr.
   if (pids && readings.length === 0 && !options.json) return;
   await writeOut(print(readings, pids, options, accounting, options.limit ?? (pids ? pids.length : DEFAULT_ROWS)));
 }
 
 function print(
-  readings: RssReading[],
+  readings: DetailedReading[],
   pids: number[] | undefined,
   { sort, all, json, root, others, watch: watching }: RssOptions,
   accounting: RssAccounting,
@@ -131,7 +131,7 @@ function print(
 
 async function watchRss(pids: number[] | undefined, options: RssOptions, accounting: RssAccounting): Promise<void> {
   const { root, watch: every, interval = DEFAULT_SECONDS } = options;
-  const scanner = new RssScanner({ ...(pids && { pids }), ...(root !== undefined && { root }) });
+  const scanner = new RssScanner({ all: true, ...(pids && { pids }), ...(root !== undefined && { root }) });
   try {
     await watch({
       intervalMs: 1000 * (typeof every === 'number' ? every : interval),

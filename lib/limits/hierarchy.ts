@@ -1,5 +1,6 @@
 import { dirname, isAbsolute, join, posix, relative, resolve } from 'node:path';
 import { codeOf, outOfRange, systemError } from '../errors.js';
+import { memoryGroupName } from '../proc/cgroup-file.js';
 import { readTreeFile } from '../regular-file.js';
 import { isHierarchyRoot, type MemoryCgroup, readCgroup, readCgroupIfAny } from './cgroup.js';
 
@@ -99,21 +100,6 @@ export function resolveGroup(name: string, root: string): string {
     syscall: 'open',
     path: asGiven,
   });
-}
-
-/**
- * @param cgroupFile text of /proc/PID/cgroup.
- * @returns the name of the group with memory accounting; undefined where it has none. Source: cgroups(7).
- */
-export function memoryGroupName(cgroupFile: string, version: 1 | 2): string | undefined {
-  for (const line of cgroupFile.split('\n')) {
-    const [, id, controllers, name] = /^(\d+):([^:]*):(\/.*)$/.exec(line) ?? [];
-    if (name === undefined) continue;
-    const isWanted = version === 1 ? controllers!.split(',').includes('memory') : id === '0' && controllers === '';
-    // A process that has outlived its group's directory.
-    if (isWanted) return name.replace(/ \(deleted\)$/, '');
-  }
-  return undefined;
 }
 
 /** A group and those above it, as far as they can be seen. */

@@ -15,7 +15,7 @@ import { type MachineMemory, machineMemory } from '../proc/machine-memory.js';
 import { observerPids } from '../proc/observer.js';
 import { openTreeSoon, type ProcTree } from '../proc/proc-tree.js';
 import { ProcessGone, ProcessMemory } from '../proc/process-memory.js';
-import { hasMemory, type RssReading, toReading } from '../proc/reading.js';
+import { type DetailedReading, hasMemory, toDetailedReading } from '../proc/reading.js';
 import { scanTree } from '../proc/rss-scanner.js';
 import { type Visibility, visibility } from '../proc/visibility.js';
 import { requireOptions } from '../validate.js';
@@ -58,7 +58,7 @@ export interface RankedProcess {
 
 export interface VictimPrediction {
   /** The first of the ranking; null where no process can be killed. With another `policy` than 'badness' it may be spared. */
-  victim: RssReading | null;
+  victim: DetailedReading | null;
   /** By falling badness, of two equal ones the higher pid first. */
   ranking: RankedProcess[];
   /** The memory that is shared out, in pages: RAM and swap of the machine, or the scope's limit and what it may swap. */
@@ -210,7 +210,7 @@ async function readCompetitors(
     const differ = `'${tree.root}' is of another pid namespace: a group's processes have other numbers there`;
     return { rows: [], unseen: Math.max(1, before.pids.length + before.hidden), reason: differ };
   }
-  const rows = await scanTree(tree, { want: Want.OOM, ...(group && { pids: before.pids }) });
+  const rows = await scanTree(tree, { want: Want.STATUS | Want.OOM, ...(group && { pids: before.pids }) });
   const after = group ? groupProcesses(group.path) : { pids: listPids(tree.root), hidden: 0 };
   // Who is listed before and after and could not be read in between is there, and is hidden.
   const read = new Set(rows.map(({ pid }) => pid));
@@ -231,7 +231,7 @@ async function readCompetitors(
 
 function ownFiles(tree: ProcTree): ProcessFiles | undefined {
   try {
-    return tree.reader.readOne(tree.root, 'self', Want.OOM);
+    return tree.reader.readOne(tree.root, 'self', Want.STATUS | Want.OOM);
   } catch {
     return undefined;
   }
@@ -355,7 +355,7 @@ export async function predictVictim(options?: PredictVictimOptions): Promise<Vic
     !isKnown ||
     group?.killDisabled === true;
   return {
-    victim: victim ? toReading(victim.mm.files, tree) : null,
+    victim: victim ? toDetailedReading(victim.mm.files, tree) : null,
     ranking: rank(eligible, adjUnit, tree.root),
     totalPages,
     preciseSums: selection.preciseSums,

@@ -21,6 +21,8 @@ export const DEFAULT_ROOT = '/proc';
 /** A directory like /proc, and what its figures mean. */
 export interface ProcTree {
   root: string;
+  /** Whether its processes are this machine's. */
+  isThisMachine: boolean;
   reader: ProcReader;
   /** Bytes of a page: what stat and statm count in. */
   pageBytes: number;
@@ -96,6 +98,7 @@ function openMachineTree(): ProcTree {
   countedAt = now;
   machineTree = {
     root: DEFAULT_ROOT,
+    isThisMachine: true,
     reader: procReader,
     pageBytes: pageBytes(),
     cpus: machineCpus(),
@@ -111,7 +114,7 @@ function* openForeignTree(root: string): Generator<void, ProcTree> {
   const cpus = { online, possible: Math.max(online, machine.possible) };
   const bytes = pageBytes();
   const accounting = yield* foreignAccounting(root, pids, cpus, bytes);
-  return { root, reader: procReader, pageBytes: bytes, cpus, accounting };
+  return { root, isThisMachine: false, reader: procReader, pageBytes: bytes, cpus, accounting };
 }
 
 function* openInSteps(root: string | undefined): Generator<void, ProcTree> {

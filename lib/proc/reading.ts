@@ -1,30 +1,82 @@
 import { invalidArgType } from '../errors.js';
 import { requireInteger } from '../validate.js';
 import { errorRange } from './accounting/model.js';
+import { TICK_MS } from './boot-time.js';
 import { type ProcessFiles, Want } from './files/process-row.js';
+import type { Identities, ProcessIdentity } from './identity.js';
 import type { ProcTree } from './proc-tree.js';
 
-/** One process's resident memory. All figures in bytes. */
+/** One process's resident memory, by its stat and statm. All figures in bytes. */
 export interface RssReading {
   pid: number;
   /** The command name as the kernel has it: any characters, control characters included. */
   name: string;
   /** /proc/PID/stat: what `process.memoryUsage.rss()`, pidusage, pm2 and others report. */
   approximate: number;
-  /** What there is. Approximate as well where `source` is 'statm' and `rssAccounting().statmPrecise` is false. */
+  /** The resident set. Approximate as well where `source` is 'statm' and `rssAccounting().statmPrecise` is false. */
   precise: number;
-  /** The range `approximate` alone allows: the precise figure lies in it, both ends included. */
+  /** The range `approximate` alone allows: min <= precise <= max. */
   min: number;
   max: number;
-  /** Anonymous memory, file mappings and shared memory that are resident; swapped out; page tables. */
+  /** Resident anonymous memory, by statm: what processes do not share, but for pages not written to since a fork. */
   anon: number;
+  /** The file that `precise` comes from. */
+  source: 'statm' | 'smaps_rollup';
+}
+
+/** What a process's memory is made of besides, by /proc/PID/status. All figures in bytes. */
+export interface RssBreakdown {
+  /** Resident file mappings, resident shared memory, memory swapped out, page tables. */
   file: number;
   shmem: number;
   swap: number;
   pageTables: number;
-  /** The file that `precise` comes from. */
-  source: 'statm' | 'smaps_rollup';
 }
+
+/** CPU time that a process's threads have used, those that have ended included. */
+export interface ProcessCpu {
+  /** Milliseconds in user and in kernel mode, in steps of 10. */
+  userMs: number;
+  systemMs: number;
+}
+
+/** What a reading has. */
+export interface ReadingOptions {
+  /** {@link RssBreakdown}, default true. The file it comes from costs as much as all others of an active process. */
+  breakdown?: boolean;
+  /** {@link ProcessIdentity}, default false. */
+  identity?: boolean;
+  /** {@link ProcessCpu}, default false. */
+  cpu?: boolean;
+}
+
+export interface ReadOptions extends ReadingOptions {
+  /** A proc tree to read instead of /proc. */
+  root?: string;
+}
+
+/** The type that an option has in options of this type; `Default` for undefined. */
+type Flag<Options, Name extends keyof ReadingOptions, Default> = Options extends unknown
+  ? Name extends keyof Options
+    ? Options[Name] extends infer Given
+      ? Given extends undefined
+        ? Default
+        : Given
+      : never
+    : Default
+  : never;
+
+/** `Part` where the flag is known to be set, nothing where it is known not to be, else each of its members or nothing. */
+type Where<Set, Part> = [Set] extends [true] ? Part : [Set] extends [false] ? unknown : Partial<Part>;
+
+/** What readings made with options of this type have. */
+export type ReadingWith<Options> = RssReading &
+  Where<Flag<Options, 'breakdown', true>, RssBreakdown> &
+  Where<Flag<Options, 'identity', false>, ProcessIdentity> &
+  Where<Flag<Options, 'cpu', false>, ProcessCpu>;
+
+/** A reading as it is by default. */
+export type DetailedReading = RssReading & RssBreakdown;
 
 /** Largest process id the types of the kernel hold; the kernel itself stops at 2^22. */
 export const MAX_PID = 2 ** 31 - 1;
@@ -35,9 +87,28 @@ export function requirePid(pid: unknown, argument = 'pid'): number {
   return requireInteger(pid, argument, { min: 1, max: MAX_PID });
 }
 
-/** Which files a reading needs besides the three. */
-export function wantedFor({ accounting }: ProcTree): number {
-  return accounting.statmPrecise ? 0 : Want.ROLLUP;
+/** The parts of a reading, each chosen. */
+export type Parts = Required<ReadingOptions>;
+
+/** The names of all options that choose parts. */
+export const PART_NAMES = ['breakdown', 'identity', 'cpu'] as const;
+
+export const DEFAULT_PARTS: Parts = { breakdown: true, identity: false, cpu: false };
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE` for an option that is no boolean. */
+export function requireParts(options: Partial<Record<keyof Parts, unknown>>): Parts {
+  const parts = { ...DEFAULT_PARTS };
+  for (const name of PART_NAMES) {
+    const value = options[name] ?? parts[name];
+    if (typeof value !== 'boolean') throw invalidArgType(`options.${name}`, 'a boolean', value);
+    parts[name] = value;
+  }
+  return parts;
+}
+
+/** Which files a reading needs besides stat and statm. */
+export function wantedFor({ accounting }: ProcTree, { breakdown }: Parts): number {
+  return (accounting.statmPrecise ? 0 : Want.ROLLUP) | (breakdown ? Want.STATUS : 0);
 }
 
 /** Kernel threads and zombies have no memory, and so nothing about it can be wrong. */
@@ -52,7 +123,7 @@ export function boundsPages(files: ProcessFiles, { accounting, cpus }: ProcTree)
   return { min: Math.max(0, files.statRssPages - over), max: files.statRssPages + under };
 }
 
-/** @returns the reading that a process's files make, in bytes. */
+/** @returns the reading that stat and statm make, and smaps_rollup where it was read. */
 export function toReading(files: ProcessFiles, tree: ProcTree): RssReading {
   const { pageBytes } = tree;
   const { min, max } = boundsPages(files, tree);
@@ -64,11 +135,38 @@ export function toReading(files: ProcessFiles, tree: ProcTree): RssReading {
     precise: fromRollup ? files.rollupKiB! * 1024 : files.residentPages * pageBytes,
     min: min * pageBytes,
     max: max * pageBytes,
-    anon: files.anonKiB * 1024,
+    anon: Math.max(0, files.residentPages - files.sharedPages) * pageBytes,
+    source: fromRollup ? 'smaps_rollup' : 'statm',
+  };
+}
+
+/** @returns the breakdown of files that were read with `Want.STATUS`. */
+export function toBreakdown(files: ProcessFiles): RssBreakdown {
+  return {
     file: files.fileKiB * 1024,
     shmem: files.shmemKiB * 1024,
     swap: files.swapKiB * 1024,
     pageTables: files.pageTableKiB * 1024,
-    source: fromRollup ? 'smaps_rollup' : 'statm',
   };
+}
+
+export function toDetailedReading(files: ProcessFiles, tree: ProcTree): DetailedReading {
+  return { ...toReading(files, tree), ...toBreakdown(files) };
+}
+
+/** @returns the reading with the parts chosen; undefined where the process has ended before its identity was read. */
+export function readingWith(
+  files: ProcessFiles,
+  tree: ProcTree,
+  parts: Parts,
+  identities: Identities | undefined,
+): RssReading | undefined {
+  const reading = parts.breakdown ? toDetailedReading(files, tree) : toReading(files, tree);
+  if (parts.cpu) {
+    const cpu: ProcessCpu = { userMs: files.userTicks * TICK_MS, systemMs: files.systemTicks * TICK_MS };
+    Object.assign(reading, cpu);
+  }
+  if (!identities) return reading;
+  const identity = identities.of(files);
+  return identity && Object.assign(reading, identity);
 }

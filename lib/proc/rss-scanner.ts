@@ -1,17 +1,34 @@
 import { readFileSync } from 'node:fs';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { abortError, invalidArgType, PercpuError } from '../errors.js';
 import { requireInteger, requireOptions } from '../validate.js';
 import { noProcError } from './files/errors.js';
 import type { ProcessFiles } from './files/process-row.js';
 import type { Scanner } from './files/reader.js';
+import { Identities } from './identity.js';
 import { DEFAULT_ROOT, openTree, openTreeSoon, type ProcTree } from './proc-tree.js';
-import { type RssReading, requirePid, toReading, wantedFor } from './reading.js';
+import {
+  hasMemory,
+  PART_NAMES,
+  type Parts,
+  type ReadingWith,
+  type ReadOptions,
+  type RssReading,
+  readingWith,
+  requireParts,
+  requirePid,
+  wantedFor,
+} from './reading.js';
 
-export interface RssScannerOptions {
-  /** A proc tree to read instead of /proc. */
-  root?: string;
+/** Which processes are read, and how. */
+export interface ScanOptions extends ReadOptions {
   /** The processes to read, in this order; without them every process, by ascending pid. */
   pids?: Iterable<number>;
+  /** Also processes without memory: kernel threads and zombies, whose figures are 0. Default false. */
+  all?: boolean;
+}
+
+export interface RssScannerOptions extends ScanOptions {
   /**
    * Files that may stay open between scans, four per process, three without the addon or where statm is not precise: 0 … 2^20,
    * default 8,192. Never more than half of what RLIMIT_NOFILE allows this process.
@@ -22,6 +39,9 @@ export interface RssScannerOptions {
 const DEFAULT_OPEN_FILES = 8_192;
 const MOST_OPEN_FILES = 2 ** 20;
 const USUAL_LIMIT = 1_024;
+
+/** The longest delay of a timer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** The soft limit on open files, by /proc/self/limits; proc_pid_limits(5). */
 function openFilesLimit(): number {
@@ -46,6 +66,64 @@ function requirePids(pids: unknown): number[] | undefined {
   return Array.from(pids as Iterable<unknown>, (pid, index) => requirePid(pid, `options.pids[${index}]`));
 }
 
+function requireBoolean(value: unknown, argument: string): boolean {
+  if (value === undefined) return false;
+  if (typeof value !== 'boolean') throw invalidArgType(argument, 'a boolean', value);
+  return value;
+}
+
+/** What every() yields: one scan, and what has changed since the one before. */
+export interface RssScan<Reading> {
+  readings: Reading[];
+  /** Pids of processes that have come and gone. A pid that changed hands is in both. Empty at the first scan. */
+  started: number[];
+  ended: number[];
+  /** When the scan was done, in ms since the epoch. */
+  at: number;
+}
+
+/** One process among all that ever had its pid. */
+interface ProcessKey {
+  pid: number;
+  startTicks: number;
+}
+
+function difference(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): number[] {
+  return [...a].filter(([pid, startTicks]) => b.get(pid) !== startTicks).map(([pid]) => pid);
+}
+
+/** How long converting rows holds the event loop before it lets others have a turn. */
+const SLICE_MS = 4;
+
+/**
+ * Makes readings of rows, in slices: who a process is takes files that are read here.
+ *
+ * @returns with each reading, whose it is.
+ */
+async function toReadings(
+  rows: ProcessFiles[],
+  tree: ProcTree,
+  parts: Parts,
+  { all, identities, signal }: { all: boolean; identities: Identities | undefined; signal: AbortSignal | undefined },
+): Promise<{ readings: RssReading[]; keys: ProcessKey[] }> {
+  const readings: RssReading[] = [];
+  const keys: ProcessKey[] = [];
+  let sliceEnd = performance.now() + SLICE_MS;
+  for (const files of rows) {
+    if (!all && !hasMemory(files)) continue;
+    const reading = readingWith(files, tree, parts, identities);
+    if (!reading) continue;
+    readings.push(reading);
+    keys.push({ pid: files.pid, startTicks: files.startTicks });
+    if (!identities || performance.now() < sliceEnd) continue;
+    await nextTurn();
+    if (signal?.aborted) throw abortError(signal);
+    sliceEnd = performance.now() + SLICE_MS;
+  }
+  identities?.keep(rows);
+  return { readings, keys };
+}
+
 /**
  * Reads processes again and again, for a monitor. The files of processes seen before stay open, which makes reading them
  * two to seven times cheaper and binds them to their process: a pid that got a new owner is never mistaken for the old one.
@@ -55,23 +133,36 @@ function requirePids(pids: unknown): number[] | undefined {
  *
  * Source: proc_pid_statm(5); Documentation/scheduler/sched-stats.rst of the kernel for /proc/PID/schedstat.
  */
-export class RssScanner {
+export class RssScanner<const Options extends RssScannerOptions = Record<never, never>> {
   readonly #tree: ProcTree;
   readonly #pids: number[] | undefined;
+  readonly #all: boolean;
+  readonly #parts: Parts;
+  readonly #identities: Identities | undefined;
   readonly #scanner: Scanner;
   /** Settles when the scan before is over. */
   #last: Promise<unknown> = Promise.resolve();
-  #destroyed = false;
+  /** Aborted by destroy(). */
+  readonly #life = new AbortController();
 
   /**
-   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ENOENT`, `ENOTDIR` for a root that
-   *   is none; `ERR_UNSUPPORTED_PLATFORM` away from Linux without `root`.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ENOENT`, `ENOTDIR` for a root that is
+   *   not there or no directory; `ERR_UNSUPPORTED_PLATFORM` away from Linux without `root`.
    */
-  constructor(options?: RssScannerOptions) {
-    const { root, pids, maxOpenFiles = DEFAULT_OPEN_FILES } = requireOptions(options, ['root', 'pids', 'maxOpenFiles']);
+  constructor(options?: Options) {
+    const {
+      root,
+      pids,
+      all,
+      maxOpenFiles = DEFAULT_OPEN_FILES,
+      ...parts
+    } = requireOptions<RssScannerOptions>(options, ['root', 'pids', 'all', 'maxOpenFiles', ...PART_NAMES]);
     this.#pids = requirePids(pids);
+    this.#all = requireBoolean(all, 'options.all');
+    this.#parts = requireParts(parts);
     requireInteger(maxOpenFiles, 'options.maxOpenFiles', { min: 0, max: MOST_OPEN_FILES });
     this.#tree = openTree(root);
+    this.#identities = this.#parts.identity ? new Identities(this.#tree) : undefined;
     const bound = Math.min(maxOpenFiles, Math.floor(openFilesLimit() / 2));
     this.#scanner = this.#tree.reader.openScanner(this.#tree.root, bound);
   }
@@ -85,43 +176,98 @@ export class RssScanner {
    * Reads every process once, off the event loop with the addon. Calls are served one after another.
    *
    * @param options.signal ends this scan early.
-   * @returns one reading per process; those that end meanwhile, that this user may not look at, or whose files make no sense
+   * @returns one reading per process; those that end in between, that this user may not look at, or whose files make no sense
    *   are left out.
    * @throws (rejects) PercpuError `ERR_DESTROYED`; `ABORT_ERR` with the signal's reason as `cause`; `ENOENT`, `ENOTDIR` for a
    *   root that is gone. TypeError `ERR_INVALID_ARG_TYPE`.
    */
-  async scan(options?: { signal?: AbortSignal }): Promise<RssReading[]> {
+  async scan(options?: { signal?: AbortSignal }): Promise<ReadingWith<Options>[]> {
     const signal = requireSignal(requireOptions(options, ['signal']).signal);
-    const rows = await this.#scanRows(wantedFor(this.#tree), signal);
-    return rows.map((files) => toReading(files, this.#tree));
+    return (await this.#scan(signal)).readings as ReadingWith<Options>[];
   }
 
-  async #scanRows(want: number, signal: AbortSignal | undefined): Promise<ProcessFiles[]> {
+  /**
+   * Scans at once and then at every multiple of the interval. A scan that takes longer than the interval delays the next to the
+   * multiple after it. Scans are made while the caller waits for one: none is made ahead. Leaving the loop ends it.
+   *
+   * @param intervalMs 1 … 2^31 - 1.
+   * @param options.signal ends the loop: it throws `ABORT_ERR`.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`. (in the loop) as {@link scan}; `ERR_DESTROYED` also
+   *   where the scanner is destroyed while the loop waits.
+   */
+  every(intervalMs: number, options?: { signal?: AbortSignal }): AsyncIterableIterator<RssScan<ReadingWith<Options>>> {
+    requireInteger(intervalMs, 'intervalMs', { min: 1, max: MAX_TIMER_MS });
+    const signal = requireSignal(requireOptions(options, ['signal']).signal);
+    return this.#every(intervalMs, signal);
+  }
+
+  async *#every(
+    intervalMs: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<RssScan<ReadingWith<Options>>, undefined> {
+    const begin = performance.now();
+    let before: Map<number, number> | undefined;
+    for (let multiple = 0; ; ) {
+      const { readings, keys } = await this.#scan(signal);
+      const now = new Map(keys.map(({ pid, startTicks }) => [pid, startTicks]));
+      yield {
+        readings: readings as ReadingWith<Options>[],
+        started: before ? difference(now, before) : [],
+        ended: before ? difference(before, now) : [],
+        at: Date.now(),
+      };
+      before = now;
+      const elapsed = performance.now() - begin;
+      multiple = Math.max(multiple, Math.floor(elapsed / intervalMs)) + 1;
+      await this.#sleep(multiple * intervalMs - elapsed, signal);
+    }
+  }
+
+  /** @throws (rejects) `ABORT_ERR`, `ERR_DESTROYED`. */
+  async #sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    const wake = new AbortController();
+    const onEnd = () => wake.abort();
+    this.#life.signal.addEventListener('abort', onEnd, { once: true });
+    signal?.addEventListener('abort', onEnd, { once: true });
+    try {
+      if (!signal?.aborted && !this.#life.signal.aborted) await sleep(ms, undefined, { signal: wake.signal });
+    } catch {
+      // Woken: by which of the two, the lines below tell.
+    } finally {
+      this.#life.signal.removeEventListener('abort', onEnd);
+      signal?.removeEventListener('abort', onEnd);
+    }
+    this.#requireAlive();
+    if (signal?.aborted) throw abortError(signal);
+  }
+
+  async #scan(signal: AbortSignal | undefined): Promise<{ readings: RssReading[]; keys: ProcessKey[] }> {
     const before = this.#last;
     const turn = (async () => {
       await before;
       this.#requireAlive();
       if (signal?.aborted) throw abortError(signal);
       const scan = this.#scanner.scan({
-        want,
+        want: wantedFor(this.#tree, this.#parts),
         ...(this.#pids && { pids: this.#pids }),
         ...(signal && { signal }),
       });
-      // Whatever a scan that destroy() has cut short says of itself.
+      // A scan that destroy() has cut short fails in its own way.
       const rows = await scan.finally(() => this.#requireAlive());
-      return requireSomebody(rows, this.#tree, this.#pids);
+      requireAnyProcess(rows, this.#tree, this.#pids);
+      return toReadings(rows, this.#tree, this.#parts, { all: this.#all, identities: this.#identities, signal });
     })();
     this.#last = turn.catch(() => {});
     return turn;
   }
 
   #requireAlive(): void {
-    if (this.#destroyed) throw new PercpuError('ERR_DESTROYED', 'The scanner was destroyed');
+    if (this.#life.signal.aborted) throw new PercpuError('ERR_DESTROYED', 'The scanner was destroyed');
   }
 
   /** Closes all files. Scans under way reject with `ERR_DESTROYED`. Idempotent. */
   destroy(): void {
-    this.#destroyed = true;
+    this.#life.abort();
     this.#scanner.close();
   }
 
@@ -131,11 +277,11 @@ export class RssScanner {
 }
 
 /**
- * A /proc that lists nobody, not even the calling process, is not the kernel's.
+ * A /proc that does not list even the calling process is not the kernel's.
  *
  * @throws PercpuError `ERR_UNSUPPORTED_PLATFORM`.
  */
-function requireSomebody(rows: ProcessFiles[], tree: ProcTree, pids: readonly number[] | undefined): ProcessFiles[] {
+function requireAnyProcess(rows: ProcessFiles[], tree: ProcTree, pids: readonly number[] | undefined): ProcessFiles[] {
   if (rows.length === 0 && !pids && tree.root === DEFAULT_ROOT) throw noProcError();
   return rows;
 }
@@ -150,7 +296,7 @@ export async function scanTree(
   const scanner = tree.reader.openScanner(tree.root, 0);
   try {
     const rows = await scanner.scan({ want, ...(pids && { pids }), ...(signal && { signal }) });
-    return requireSomebody(rows, tree, pids);
+    return requireAnyProcess(rows, tree, pids);
   } finally {
     scanner.close();
   }
@@ -159,21 +305,23 @@ export async function scanTree(
 /**
  * One reading of every process, off the event loop with the addon; see {@link readRss} for what a reading says.
  *
- * @param options.root a proc tree to read instead of /proc.
- * @param options.pids the processes to read, in this order; without them every process, by ascending pid.
- * @returns processes that end meanwhile, that this user may not look at, or whose files make no sense are left out; zombies
- *   and kernel threads are there, with figures of 0.
+ * @returns processes that end in between, that this user may not look at, or whose files make no sense are left out.
  * @throws (rejects) TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ABORT_ERR` with the signal's
- *   reason as `cause`; `ENOENT`, `ENOTDIR` for a root that is none; `ERR_UNSUPPORTED_PLATFORM` away from Linux.
+ *   reason as `cause`; `ENOENT`, `ENOTDIR` for a root that is not there or no directory; `ERR_UNSUPPORTED_PLATFORM` away from
+ *   Linux.
  */
-export async function scanRss(options?: {
-  root?: string;
-  pids?: number[];
-  signal?: AbortSignal;
-}): Promise<RssReading[]> {
-  const { root, pids, signal } = requireOptions(options, ['root', 'pids', 'signal']);
-  const request = { pids: requirePids(pids), signal: requireSignal(signal) };
-  const tree = await openTreeSoon(root, request.signal);
-  const rows = await scanTree(tree, { ...request, want: wantedFor(tree) });
-  return rows.map((files) => toReading(files, tree));
+export async function scanRss<const Options extends ScanOptions & { signal?: AbortSignal } = Record<never, never>>(
+  options?: Options,
+): Promise<ReadingWith<Options>[]> {
+  const names = ['root', 'pids', 'all', 'signal', ...PART_NAMES] as const;
+  const given = requireOptions<ScanOptions & { signal?: AbortSignal }>(options, names);
+  const parts = requireParts(given);
+  const all = requireBoolean(given.all, 'options.all');
+  const pids = requirePids(given.pids);
+  const signal = requireSignal(given.signal);
+  const tree = await openTreeSoon(given.root, signal);
+  const rows = await scanTree(tree, { pids, signal, want: wantedFor(tree, parts) });
+  const identities = parts.identity ? new Identities(tree) : undefined;
+  const { readings } = await toReadings(rows, tree, parts, { all, identities, signal });
+  return readings as ReadingWith<Options>[];
 }

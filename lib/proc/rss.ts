@@ -1,14 +1,26 @@
 import { native } from '../native/native.js';
 import { requireOptions } from '../validate.js';
 import { processError } from './files/errors.js';
+import { Identities } from './identity.js';
 import { openTree, type ProcTree } from './proc-tree.js';
-import { hasMemory, type RssReading, requirePid, toReading, wantedFor } from './reading.js';
+import {
+  DEFAULT_PARTS,
+  hasMemory,
+  PART_NAMES,
+  type ReadingWith,
+  type ReadOptions,
+  readingWith,
+  requireParts,
+  requirePid,
+  toReading,
+  wantedFor,
+} from './reading.js';
 
 /**
- * One process's resident memory by every account: what monitors read, what there is, what the first allows, and what it
- * is made of. Reads /proc/PID/statm and status, smaps_rollup where statm is not precise, and stat, one after the other: a
- * process that grows meanwhile may show more in the later ones. All of them are the same process's, though its pid may have
- * been another's before and be another's after.
+ * One process's resident memory by every account: what monitors read, the precise figure, the range that the first allows, and
+ * what it is made of. Reads /proc/PID/statm, then status where a breakdown is wanted and smaps_rollup where statm is not precise,
+ * and stat last: a process that grows in between shows more in the later ones. All of them are the same process's, though its pid
+ * may have been another's before and be another's after.
  *
  * Kernel threads and zombies have no memory: all figures 0. Where only the first thread has ended, which makes /proc/PID look
  * like a zombie's, the figures are those of the other threads. Another user's smaps_rollup may be denied; `source` then says
@@ -20,13 +32,21 @@ import { hasMemory, type RssReading, requirePid, toReading, wantedFor } from './
  * @param options.root a proc tree to read instead of /proc, of another machine for instance; its pages have this machine's
  *   size, its CPUs are those of its own `stat`, and what its files mean is told from themselves where possible.
  * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ESRCH` (no such process), `EACCES`,
- *   `EBADMSG` (a file that makes no sense, or is no regular file), with `pid` and `path`; `ENOENT`, `ENOTDIR` for a root that is none;
- *   `ERR_UNSUPPORTED_PLATFORM` away from Linux.
+ *   `EBADMSG` (a file that makes no sense, or is no regular file), with `pid` and `path`; `ENOENT`, `ENOTDIR` for a root that is
+ *   not there or no directory; `ERR_UNSUPPORTED_PLATFORM` away from Linux.
  */
-export function readRss(pid: number | 'self' = 'self', options?: { root?: string }): RssReading {
+export function readRss<const Options extends ReadOptions = Record<never, never>>(
+  pid: number | 'self' = 'self',
+  options?: Options,
+): ReadingWith<Options> {
   const which = pid === 'self' ? pid : requirePid(pid);
-  const tree = openTree(requireOptions(options, ['root']).root);
-  return toReading(tree.reader.readOne(tree.root, which, wantedFor(tree)), tree);
+  const { root, ...parts } = requireOptions<ReadOptions>(options, ['root', ...PART_NAMES]);
+  const wanted = requireParts(parts);
+  const tree = openTree(root);
+  const files = tree.reader.readOne(tree.root, which, wantedFor(tree, wanted));
+  const reading = readingWith(files, tree, wanted, wanted.identity ? new Identities(tree) : undefined);
+  if (!reading) throw processError('ESRCH', tree.root, which, 'stat');
+  return reading as ReadingWith<Options>;
 }
 
 /** @returns this process's statm, or undefined where the addon cannot tell. */
@@ -48,7 +68,7 @@ export function rss(pid: number | 'self' = 'self'): number {
     const own = ownResidentBytes(tree);
     if (own !== undefined) return own;
   }
-  const files = tree.reader.readOne(tree.root, which, wantedFor(tree));
+  const files = tree.reader.readOne(tree.root, which, wantedFor(tree, { ...DEFAULT_PARTS, breakdown: false }));
   const denied = !tree.accounting.statmPrecise && files.rollupKiB === null && hasMemory(files);
   if (denied) throw processError('EACCES', tree.root, which, 'smaps_rollup');
   return toReading(files, tree).precise;

@@ -66,6 +66,11 @@ export function parseStat(text: string): ProcStat | undefined {
   return { pid, name: text.slice(open + 1, close), state, kernelThread, threads, startTicks, rssPages };
 }
 
+/** @returns the parent's pid by /proc/PID/stat; undefined for another text. */
+export function parseParent(text: string): number | undefined {
+  return parseCount(/^ [A-Za-z] (\d+) /.exec(text.slice(text.lastIndexOf(')') + 1))?.[1]);
+}
+
 /**
  * @param text the content of /proc/PID/statm.
  * @returns undefined when it is cut off, or no such file at all.
@@ -107,6 +112,11 @@ export function parseStatus(text: string): ProcStatus | undefined {
   if (anonKiB === undefined || fileKiB === undefined || shmemKiB === undefined) return undefined;
   if (swapKiB === undefined || pageTableKiB === undefined) return undefined;
   return { anonKiB, fileKiB, shmemKiB, swapKiB, pageTableKiB };
+}
+
+/** @returns the real user id by /proc/PID/status; undefined for another text. */
+export function parseUid(text: string): number | undefined {
+  return parseCount(/^Uid:\t(\d+)\t/m.exec(text)?.[1]);
 }
 
 /**
