@@ -18,6 +18,7 @@ function install(name: string, manifest: string): void {
 it('finds the monitors of a project, and knows which are right', () => {
   install('pidusage', '{"version":"4.0.1"}');
   install('prom-client', '{"version":"15.1.3","exports":{".":"./index.js"}}');
+  install('express-status-monitor', '{"version":"1.3.4"}');
   install('@opentelemetry/host-metrics', '{"version":"0.36.0"}');
   install('pm2', 'damaged');
   const deep = join(project, 'packages', 'app');
@@ -26,6 +27,7 @@ it('finds the monitors of a project, and knows which are right', () => {
   expect(findMonitors(deep, true)).toEqual([
     own,
     { name: 'pidusage', version: '4.0.1', reads: '/proc/PID/stat', precise: false },
+    { name: 'express-status-monitor', version: '1.3.4', reads: '/proc/PID/stat', precise: false },
     { name: '@opentelemetry/host-metrics', version: '0.36.0', reads: '/proc/PID/stat', precise: false },
     { name: 'prom-client', version: '15.1.3', reads: '/proc/self/status', precise: true },
   ]);
