@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { findMonitors } from '../../lib/doctor/monitors.js';
 import { runProgram } from '../support/consumer.js';
+import { describeUnless } from '../support/skip.js';
 
 const project = mkdtempSync(join(tmpdir(), 'percpu-project-'));
 afterAll(() => rmSync(project, { recursive: true }));
@@ -35,7 +36,9 @@ it('finds the monitors of a project, and knows which are right', () => {
   expect(findMonitors(tmpdir(), true)).toEqual([own]);
 });
 
-describe.skipIf(process.platform === 'win32')('a project that others have filled (skipped on Windows)', () => {
+const onWindows = process.platform === 'win32' ? 'Windows has neither FIFOs nor such links' : '';
+
+describeUnless(onWindows)('a project that others have filled', () => {
   const hostile = mkdtempSync(join(tmpdir(), 'percpu-hostile-'));
   afterAll(() => rmSync(hostile, { recursive: true }));
   const mark = join(hostile, 'it-ran');

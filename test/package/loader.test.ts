@@ -10,8 +10,9 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { versionMark } from '../../scripts/prebuild/targets.mjs';
 import { makeFolder, printed, removeFolders, repository } from '../support/consumer.js';
 import { fakeElf } from '../support/fake-elf.js';
+import { describeUnless, notLinux } from '../support/skip.js';
 
-const onLinux = describe.runIf(process.platform === 'linux');
+const onLinux = describeUnless(notLinux);
 const OWN_LIBC = runtimeLibc();
 const OTHER_LIBC = OWN_LIBC === 'glibc' ? 'musl' : 'glibc';
 const LIBRARY = { glibc: 'libc.so.6', musl: 'libc.so' };
