@@ -129,7 +129,7 @@ export class CounterTree {
    */
   static createMany(count: number, options?: CounterTreeOptions): CounterTree[] {
     requireInteger(count, 'count', { min: 1, max: MAX_COUNTERS_AT_ONCE });
-    return claimSlots(count, options).map((slot) => existing.construct(slot, () => new CounterTree()));
+    return claimSlots(count, options).map((slot) => existing.construct(slot, newCounter));
   }
 
   /**
@@ -357,7 +357,7 @@ export class CounterTree {
     // Destroyed meanwhile, it may be another counter's by now, half written.
     if (slots.generation(slot) !== generation) throw destroyedError();
     if (batchSize === 0) throw outOfRange('shared', 'a handle to a counter whose memory is intact', shared);
-    return existing.construct({ arena, number: slot, generation, batchSize }, () => new CounterTree());
+    return existing.construct({ arena, number: slot, generation, batchSize }, newCounter);
   }
 
   /** Gives the counter's memory back, for all threads and whether it was shared or not. Idempotent; every further use is `ERR_DESTROYED`. */
@@ -372,6 +372,10 @@ export class CounterTree {
   #requireAlive(): void {
     if (arenaInternals(this.#arena).slots.generation(this.#slot) !== this.#generation) throw destroyedError();
   }
+}
+
+function newCounter(): CounterTree {
+  return new CounterTree();
 }
 
 function signOf(a: Sum, b: Sum): -1 | 0 | 1 {
