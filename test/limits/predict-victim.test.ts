@@ -154,7 +154,13 @@ describe('predictVictim', () => {
     prefer.lastIndex = 3;
     const { victim, ranking, totalPages } = await predictVictim({ root, prefer });
     expect(victim?.name).toBe('worker');
-    expect(ranking[0]!.badness).toBe(10 + Math.round(0.45 * totalPages));
+    const preference = Math.round(0.45 * totalPages);
+    expect(ranking[0]).toMatchObject({
+      badness: 10 + preference,
+      min: preference,
+      max: 9 + 192 + preference,
+    });
+    expect(ranking[1]).toMatchObject({ badness: 5000, min: 4999 - 192, max: 4999 + 192 });
   });
 
   it('reads the dear file of survivors only, where statm is approximate', async () => {
