@@ -6,6 +6,7 @@
 
 #include "binding/binding.h"
 #include "proc/accounting_probe.h"
+#include "proc/own_process.h"
 #include "proc/proc_scanner.h"
 #include "proc/rss_reader.h"
 
