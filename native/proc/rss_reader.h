@@ -20,6 +20,10 @@ inline constexpr uint32_t kKeptDescriptors = 4;
 inline constexpr uint32_t kWantRollup = 1;
 inline constexpr uint32_t kWantOom = 2;
 
+// A failure in one number: error + kErrnos * file. There are fewer errnos.
+// lib/proc/files/reader-native.ts takes it apart.
+inline constexpr int32_t kErrnos = 4096;
+
 struct ReadFailure {
   // An errno. EBADMSG: the file is not regular, or its content is not as the man page describes.
   int error = 0;
