@@ -1,4 +1,5 @@
-// Builds what is missing or older than its sources: the WebAssembly hot path, the TypeScript, the addon.
+// Builds what is missing or older than its sources: the WebAssembly hot path, the TypeScript, the addon, and the addon
+// that only tests load.
 // Usage: node scripts/build.mjs [--quiet] [--no-addon]
 //
 // The addon needs a C++ compiler. Without one the build goes on and says so: the package then runs on its fallback.
@@ -6,6 +7,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildAddon } from './build-addon.mjs';
+import { buildTestAddon, TEST_ADDON } from './build-test-addon.mjs';
 import { buildWasm } from './build-wasm.mjs';
 import { newest } from './newest.mjs';
 import { repository, run } from './run.mjs';
@@ -39,17 +41,28 @@ if (newest('dist/index.js') <= newest('lib', 'tsconfig.json', 'package.json')) {
   removeOrphans();
 }
 
-const addon = 'build/Release/percpu.node';
+/** @returns why it was not built; undefined: it was. */
+const failure = (error) => {
+  say(error.output ?? '');
+  return `its build failed (${error.message})`;
+};
+
+async function buildAddons() {
+  if (newest('build/Release/percpu.node') <= newest('native', 'binding.gyp')) {
+    const onStart = () => say('building the native addon (some 20 seconds)');
+    const problem = await buildAddon(undefined, onStart).catch(failure);
+    if (problem) return say(`no native addon, the fallback is used: ${problem}`);
+  }
+  if (newest(TEST_ADDON) <= newest('native', 'test/native/addon', 'scripts/build-test-addon.mjs')) {
+    const problem = await buildTestAddon().then(() => undefined, failure);
+    if (problem) say(`no addon for tests: ${problem}`);
+  }
+}
+
 if (process.argv.includes('--no-addon')) {
   // A package brings prebuilt ones.
 } else if (process.env.PERCPU_NATIVE === '0') {
   if (!quiet) say('not building the addon: PERCPU_NATIVE=0');
-} else if (newest(addon) <= newest('native', 'binding.gyp')) {
-  const problem = await buildAddon(undefined, () => say('building the native addon (some 20 seconds)')).catch(
-    (error) => {
-      say(error.output ?? '');
-      return `its build failed (${error.message})`;
-    },
-  );
-  if (problem) say(`no native addon, the fallback is used: ${problem}`);
+} else {
+  await buildAddons();
 }

@@ -6,6 +6,7 @@
 // (test/cli, test/oom, …) that call nothing native are left out.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { buildTestAddon } from './build-test-addon.mjs';
 import { isAvailable, repository, run } from './run.mjs';
 
 const WITH_ADDON = ['contract', 'counter', 'cpu', 'lifecycle', 'mm', 'proc', 'property'].map((name) => `test/${name}`);
@@ -27,6 +28,11 @@ async function testAddon() {
   await run('node', ['scripts/build.mjs', '--quiet']);
   const settings = ['--out', 'build-asan', '--CDPERCPU_SANITIZE=address,undefined', '--CDPERCPU_TESTS=OFF'];
   await run('cmake-js', ['build', ...settings], { capture: true });
+  const testAddon = 'build-asan/percpu_test.node';
+  await buildTestAddon({
+    out: testAddon,
+    flags: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g'],
+  });
   const compiler = process.env.CXX ?? ((await isAvailable('c++')) ? 'c++' : 'g++');
   const libraries = await Promise.all(['libasan.so', 'libubsan.so'].map((name) => runtime(compiler, name)));
   const env = {
@@ -35,6 +41,7 @@ async function testAddon() {
     ASAN_OPTIONS: 'detect_leaks=0:handle_segv=0:handle_sigbus=0:abort_on_error=1',
     UBSAN_OPTIONS: 'print_stacktrace=1',
     PERCPU_NATIVE: join(repository, 'build-asan', 'Release', 'percpu.node'),
+    PERCPU_TEST_ADDON: join(repository, testAddon),
     PERCPU_SANITIZED: '1',
   };
   const tests = positionals.length > 0 ? positionals : WITH_ADDON;

@@ -1,7 +1,8 @@
 import { outOfRange } from '../errors.js';
 import { type TreeShape, treeShape } from './tree-shape.js';
 
-// Where everything lies in an arena's memory. All engines, wasm/hot-path.ts and native/counter/arena_layout.h agree on it.
+// Where everything lies in an arena's memory. wasm/hot-path.ts and native/counter/arena_view.h have the same constants;
+// test/native/schema.test.ts compares them.
 //
 //   0        header: constants of the arena, then (on a cache line of its own) what changes
 //   5120     leaf offsets: per CPU number, the byte distance of its leaves from CPU 0's; entries from `cpus` on repeat the
@@ -48,7 +49,7 @@ export const Header = {
   FIRST_FREE: 18,
 } as const;
 
-/** Byte offset of the table of leaf offsets; also written into wasm/hot-path.ts. */
+/** Byte offset of the table of leaf offsets. */
 export const LEAF_OFFSETS = 5120;
 
 /** Threads that can own slots at a time; the counters of further ones are not given back when they end. */
@@ -97,7 +98,7 @@ const SLOT_GRANULARITY = 512;
 const MAX_LEAF_BYTES_PER_CHUNK = 64 * 2 ** 20;
 
 /** Fewest entries of the table of leaf offsets: the hot path looks up any CPU number below this, whatever the shape. */
-const MIN_LEAF_OFFSETS = 8192;
+export const MIN_LEAF_OFFSETS = 8192;
 
 /**
  * Where in their page a chunk's descriptors and items begin. A load from an address that equals a recent store's in its low

@@ -35,7 +35,9 @@ export interface CpuRun {
   elapsedNs: number;
 }
 
-const NUMBERS_PER_THREAD = 5;
+/** The figures that the addon lists for each thread, in their order: `PERCPU_RUN_ROW_FIELDS` of native/binding/run_row.h. */
+export const RUN_FIELDS = ['cpu', 'startCpu', 'endCpu', 'iterations', 'elapsedNs'] as const satisfies (keyof CpuRun)[];
+
 const MAX_THREADS_PER_CPU = 1024;
 const MAX_THREADS = 65_536;
 
@@ -131,11 +133,13 @@ function threadError(errno: number, syscall: string, cpu: number): Error {
   return systemError(code, message, { syscall, errno: -errno });
 }
 
-function toRuns(threads: Float64Array): CpuRun[] {
-  const runs: CpuRun[] = [];
-  for (let at = 0; at < threads.length; at += NUMBERS_PER_THREAD) {
-    const [cpu = -1, startCpu = -1, endCpu = -1, iterations = 0, elapsedNs = 0] = threads.subarray(at);
-    runs.push({ cpu, startCpu, endCpu, iterations, elapsedNs });
-  }
-  return runs;
+function toRuns(figures: Float64Array): CpuRun[] {
+  const threads = figures.length / RUN_FIELDS.length;
+  return Array.from({ length: threads }, (_, thread) => {
+    const at = thread * RUN_FIELDS.length;
+    return Object.fromEntries(RUN_FIELDS.map((name, index) => [name, figures[at + index]])) as Record<
+      keyof CpuRun,
+      number
+    >;
+  });
 }

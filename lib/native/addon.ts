@@ -1,4 +1,6 @@
-/** What the addon offers; native/binding/ documents each function. Internal: nothing here checks its arguments twice. */
+/**
+ * All that the addon exports; native/binding/ documents each function. Internal: the arguments were checked before.
+ */
 export interface NativeAddon {
   readonly version: string;
   currentCpu(): number;
@@ -12,15 +14,15 @@ export interface NativeAddon {
   /** Asks for the pages of a range to be taken from a node at first touch; 0, or a negated errno. */
   placeOnNode(bytes: Uint8Array, offset: number, length: number, node: number): number;
   /**
-   * Starts native threads, pinned to their CPUs; 0, 1 where the counter is destroyed, or a negated errno, and then `done` is
-   * not called. The memory of a counter that is destroyed meanwhile stays its own until the threads are done.
+   * Starts native threads, pinned to their CPUs. Returns 0; or 1 if the counter is destroyed, or a negated errno, and then
+   * `done` is not called. A counter that is destroyed during the run keeps its memory until the run is over.
    *
-   * @param strategy 'tree', or one that only benchmarks want: 'private-atomic', 'shared-atomic', 'rseq'; for those, words,
-   *   descriptor and generation do not matter.
+   * @param strategy 'tree', or one for benchmarks: 'private-atomic', 'shared-atomic', 'rseq'. Those ignore words,
+   *   descriptor and generation.
    * @param cpus one entry per thread.
    * @param stop one word: the threads end soon once it is not 0.
    * @param done gets 0 or the errno of what failed before any thread added; the system call that did; the CPU it failed
-   *   for, or -1; five numbers per thread: cpu, startCpu, endCpu, iterations done, elapsed nanoseconds.
+   *   for, or -1; the figures of `RUN_FIELDS` (lib/counter/run-on-cpus.ts) for each thread.
    */
   startRun(
     words: Int32Array | undefined,
@@ -36,7 +38,8 @@ export interface NativeAddon {
   /** Resident set of this process in pages, from a file of /proc that stays open, or a negated errno. */
   ownResidentPages(): number;
   /**
-   * Reads the calling process, as /proc has it, into `row` (192 bytes), from files that stay open.
+   * Reads the calling process, as /proc has it, into `row` (`ROW_BYTES` of lib/proc/files/native-row.ts), from files that
+   * stay open.
    *
    * @param want bits: lib/proc/files/process-row.ts.
    * @returns 0, or negated `errno + 4096 * file`: which file failed, by its number in `FILES`; one more is the root itself.
@@ -52,7 +55,7 @@ export interface NativeAddon {
    *
    * @param pids every process without it.
    * @param stop one word: the scan ends soon, with ECANCELED, once it is not 0.
-   * @param done gets 0 or an errno, rows of 192 bytes, how many, and the files now held open.
+   * @param done gets 0 or an errno, rows of `ROW_BYTES`, how many, and the files now held open.
    */
   scanProcesses(
     scanner: object,
@@ -63,12 +66,6 @@ export interface NativeAddon {
   ): number;
   /** Idempotent; a scan under way is stopped. */
   closeScanner(scanner: object): void;
-  /** What a short-lived child saw of its own RSS, as native/proc/accounting_probe.h lists it, or a negated errno. */
+  /** The figures of `DRIFT_FIELDS` (lib/proc/accounting/observations.ts), or a negated errno. */
   probeAccounting(touchCpu: number, readCpu: number, batchPages: number): Float64Array | number;
-  /** The C++ engine, one operation a call: for tests that hold all engines against each other. */
-  counterAdd(words: Int32Array, descriptor: number, generation: number, cpu: number, delta: number): number;
-  counterSum(words: Int32Array, descriptor: number, precise: 0 | 1): bigint;
-  counterLeaf(words: Int32Array, descriptor: number, cpu: number): bigint;
-  counterSet(words: Int32Array, descriptor: number, value: number): void;
-  counterClear(words: Int32Array, descriptor: number): void;
 }

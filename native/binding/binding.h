@@ -1,10 +1,10 @@
 // What the files of this folder share.
 //
-// A worker can be terminated while it is in here. From then on every call that may run JavaScript fails:
-// reading or setting a property, coercing a value, making a function or an array. node-addon-api answers such
-// a failure by aborting the process. So only those of its methods are used that cannot fail for values of the
-// right type, and everything else goes through Node-API itself, with its status looked at or deliberately
-// ignored: nobody is there to be told.
+// A worker may be terminated while it runs code of this folder. From then on, every call that may run
+// JavaScript fails: reading or setting a property, converting a value, creating a function or an array. On
+// such a failure node-addon-api aborts the process. This folder therefore uses only those methods of
+// node-addon-api that cannot fail for values of the right type. For everything else it calls Node-API and
+// checks the status, or ignores it on purpose: a terminated worker cannot receive an error.
 #pragma once
 
 #include <napi.h>
@@ -16,7 +16,6 @@
 
 namespace percpu {
 
-void ExportCounter(napi_env env, napi_value exports);
 void ExportCpu(napi_env env, napi_value exports);
 void ExportProc(napi_env env, napi_value exports);
 void ExportRun(napi_env env, napi_value exports);
@@ -31,26 +30,32 @@ napi_value Call(napi_env env, napi_callback_info info) {
 // Adds a function to the exports.
 template <Method method>
 void Export(napi_env env, napi_value exports, const char* name) {
-  const napi_property_descriptor property = {name,    nullptr, Call<method>,    nullptr,
-                                             nullptr, nullptr, napi_enumerable, nullptr};
+  const napi_property_descriptor property = {.utf8name = name,
+                                             .name = nullptr,
+                                             .method = Call<method>,
+                                             .getter = nullptr,
+                                             .setter = nullptr,
+                                             .value = nullptr,
+                                             .attributes = napi_enumerable,
+                                             .data = nullptr};
   napi_define_properties(env, exports, 1, &property);
 }
 
-// Values of arguments, without coercion: 0 for what is no number.
+// The argument as a number; 0 if it is not a number. Nothing is coerced.
 double ToDouble(Napi::Value value);
 int64_t ToInt64(Napi::Value value);
 uint32_t ToUint32(Napi::Value value);
 
-// A typed array's memory, shared or not. `data` is nullptr where the value is no typed array of that type, or
-// detached.
+// A typed array's memory, shared or not. `data` is nullptr if the value is not a typed array of that type, or
+// is detached.
 struct TypedMemory {
   uint8_t* data = nullptr;
   size_t bytes = 0;
 };
 TypedMemory GetTypedMemory(Napi::Value value, napi_typedarray_type type);
 
-// Opens the counter a JavaScript caller names by its arena's Int32Array and its descriptor's byte offset.
-// Throws a JavaScript TypeError and returns false where that is not one.
+// Opens a counter by its arena's Int32Array and its descriptor's byte offset. If they do not name a counter,
+// throws a JavaScript TypeError and returns false.
 bool OpenCounter(Napi::Env env, Napi::Value words, Napi::Value descriptor, CounterTree* counter);
 
 // Throws a JavaScript TypeError with code ERR_INVALID_ARG_TYPE; returns undefined.

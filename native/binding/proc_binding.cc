@@ -6,6 +6,7 @@
 
 #include "binding/binding.h"
 #include "proc/accounting_probe.h"
+#include "proc/own_process.h"
 #include "proc/proc_scanner.h"
 #include "proc/rss_reader.h"
 
@@ -14,7 +15,6 @@ namespace percpu {
 namespace {
 
 constexpr size_t kMaxRootBytes = 4096;  // PATH_MAX
-constexpr int32_t kErrnos = 4096;       // more than there are; lib/proc/files/reader-native.ts has the same
 
 bool GetRoot(Napi::Value value, char (&root)[kMaxRootBytes]) {
   size_t length = 0;
@@ -27,7 +27,7 @@ Napi::Value OwnResident(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(OwnResidentPages()));
 }
 
-// Returns what JavaScript gets: 0, or what failed as lib/native/native.ts describes it.
+// Returns 0, or the failure as lib/native/addon.ts describes it.
 Napi::Value ReadingResult(Napi::Env env, int error, const ReadFailure& failure, const ProcessRow& process,
                           const TypedMemory& row) {
   if (error != 0) return Napi::Number::New(env, -(error + kErrnos * failure.file));
@@ -60,19 +60,18 @@ Napi::Value ReadOne(const Napi::CallbackInfo& info) {
   return ReadingResult(env, error, failure, process, row);
 }
 
-// A scanner and the scan it runs, if any.
+// A scanner and the scan that it runs, if any.
 //
-// Lifetimes. JavaScript holds it by an external value whose finaliser lets go of it; a scan under way holds
-// it as well, so that neither garbage collection nor closeScanner() can take it from under the pool's thread.
-// All counting is done on the JavaScript thread. At the end of an environment Node waits for work that has
-// begun; the clean-up hook makes that soon.
+// Lifetimes. JavaScript holds it by an external value, whose finaliser releases it. A running scan holds it
+// as well: neither garbage collection nor closeScanner() can free it while the pool's thread uses it. The
+// holders are counted on the JavaScript thread only. At the end of an environment Node waits for work that
+// has begun. The clean-up hook stops the scan, so that the wait is short.
 struct ScannerHolder {
   ProcScanner scanner;
   uint32_t holders = 1;
   bool scanning = false;
   bool closed = false;
-  // Not 0: the scan is to end. Also written by closeScanner() and the clean-up hook, read by the pool's
-  // thread.
+  // Not 0: the scan ends soon. closeScanner() and the clean-up hook write it; the pool's thread reads it.
   int32_t stop = 0;
 
   void Release() {
@@ -97,7 +96,7 @@ struct Scan {
 
 void StopHolder(void* data) {
   auto* holder = static_cast<ScannerHolder*>(data);
-  // Relaxed: see ProcScanner::Scan().
+  // Relaxed: no other memory depends on it.
   __atomic_store_n(&holder->stop, 1, __ATOMIC_RELAXED);
 }
 
@@ -107,7 +106,7 @@ void FinaliseHolder(napi_env env, void* data, void*) {
   holder->Release();
 }
 
-// (root, maxOpenFiles): an external, or undefined where memory is out.
+// (root, maxOpenFiles): an external, or undefined if there is no memory.
 Napi::Value OpenScanner(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   char root[kMaxRootBytes];
@@ -130,14 +129,14 @@ ScannerHolder* GetHolder(Napi::Value value) {
                                                                        : nullptr;
 }
 
-// On a thread of the pool.
+// Runs on a thread of the pool.
 void ExecuteScan(napi_env, void* data) {
   auto* scan = static_cast<Scan*>(data);
   const int32_t* const stop[2] = {scan->stop, &scan->holder->stop};
   scan->error = scan->holder->scanner.Scan(scan->pids, scan->pid_count, scan->want, stop, &scan->rows);
 }
 
-// The arguments of `done`. Returns false where the environment can make no more objects.
+// The arguments of `done`. Returns false if the environment cannot create objects any more.
 bool ScanOutcome(napi_env env, const Scan& scan, napi_value (&arguments)[4]) {
   const size_t count = scan.error == 0 ? scan.rows.count : 0;
   void* data;
@@ -160,8 +159,7 @@ void DeleteScan(napi_env env, Scan* scan) {
   delete scan;
 }
 
-// On the JavaScript thread; `status` is napi_cancelled when the environment is on its way out before the work
-// began.
+// Runs on the JavaScript thread. `status` is napi_cancelled if the environment ends before the work begins.
 void CompleteScan(napi_env env, napi_status status, void* data) {
   auto* scan = static_cast<Scan*>(data);
   if (scan->holder->closed) scan->holder->scanner.CloseFiles();
@@ -175,7 +173,7 @@ void CompleteScan(napi_env env, napi_status status, void* data) {
   if (can_call) napi_call_function(env, receiver, done, 4, arguments, nullptr);
 }
 
-// (scanner, pids, want, stop, done): 0, or a negated errno, and then `done` is not called.
+// (scanner, pids, want, stop, done): 0; or a negated errno, and then `done` is not called.
 Napi::Value ScanProcesses(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   ScannerHolder* holder = GetHolder(info[0]);
@@ -197,8 +195,8 @@ Napi::Value ScanProcesses(const Napi::CallbackInfo& info) {
   scan->stop = reinterpret_cast<const int32_t*>(stop.data);
   holder->holders++;
   holder->scanning = true;
-  // JavaScript may change its array while the scan runs. An empty one has no memory, and is not "every
-  // process".
+  // The pids are copied: JavaScript may change its array during the scan. An empty array has no memory, but
+  // still means no process, not every process.
   const TypedMemory pids = has_pids ? GetTypedMemory(info[1], napi_uint32_array) : TypedMemory();
   if (has_pids) {
     scan->pid_count = pids.bytes / sizeof(uint32_t);
@@ -225,7 +223,7 @@ Napi::Value CloseScanner(const Napi::CallbackInfo& info) {
   if (holder == nullptr) return ThrowInvalidArgument(env, "scanner must be one of openScanner()");
   holder->closed = true;
   StopHolder(holder);
-  // A scan under way is using the files; they are closed when it is done.
+  // A running scan uses the files. CompleteScan() closes them.
   if (!holder->scanning) holder->scanner.CloseFiles();
   return env.Undefined();
 }

@@ -1,10 +1,11 @@
-// Runs on pinned native threads, from JavaScript and without keeping it waiting.
+// Runs on pinned native threads. The JavaScript thread does not wait for them.
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
 #include "binding/binding.h"
+#include "binding/run_row.h"
 #include "cpu/pinned_threads.h"
 #include "run/strategies.h"
 
@@ -12,13 +13,12 @@ namespace percpu {
 
 namespace {
 
-// One run, from startRun() until JavaScript has its outcome or its environment is gone.
+// One run, from startRun() until JavaScript has the outcome or the environment is torn down.
 //
-// Lifetimes. The threads use the arena's memory and the stop word, kept alive by references. The thread-safe
-// function is finalised last and frees the run: after `done`, or when the environment is torn down. In the
-// second case the clean-up hook, added after the function was made and therefore run before it is closed, has
-// stopped and joined the threads: none of them can touch memory, or call into an environment, that is no
-// more.
+// Lifetimes. The threads use the arena's memory and the stop word. References keep both alive. The
+// thread-safe function is finalised last, and frees the run: after `done`, or when the environment is torn
+// down. In the second case the clean-up hook runs first, because it was added after the function was created.
+// It stops and joins the threads, so that none of them uses memory or an environment that no longer exists.
 class Run {
  public:
   explicit Run(napi_env env) : env_(env) {}
@@ -36,7 +36,7 @@ class Run {
   StrategyContext& context() { return context_; }
   PinnedThreads& threads() { return threads_; }
 
-  // Keeps the memory behind two typed arrays from being freed. Returns false where the runtime refuses.
+  // Keeps the memory of two typed arrays alive. Returns false if the runtime refuses.
   bool KeepAlive(napi_value words, napi_value stop) {
     const bool has_words = words != nullptr;
     return (!has_words || napi_create_reference(env_, words, 1, &references_[0]) == napi_ok) &&
@@ -50,7 +50,7 @@ class Run {
     return context_.lines != nullptr;
   }
 
-  // Returns 0, or an errno: the run then frees itself, and `done` is not called.
+  // Returns 0 or an errno. On an errno the run frees itself, and `done` is not called.
   static int Start(Run* run, napi_value done, PinnedLoop loop) {
     napi_value name;
     napi_create_string_utf8(run->env_, "percpu:run", NAPI_AUTO_LENGTH, &name);
@@ -68,8 +68,8 @@ class Run {
     return error;
   }
 
-  // Keeps the counter's slot for this run, here and not in JavaScript: a worker can be terminated between two
-  // lines of JavaScript, and the slot would be kept for good. Returns false where the counter is destroyed.
+  // Keeps the counter's slot for this run. JavaScript cannot do it: a worker may be terminated between any
+  // two of its lines, and the slot would stay pinned. Returns false if the counter is destroyed.
   bool PinCounter(uint32_t generation) {
     pinned_counter_ = context_.counter.Pin(generation);
     return pinned_counter_;
@@ -81,7 +81,7 @@ class Run {
   }
 
  private:
-  // On the coordinator's thread, when all others have ended.
+  // Runs on the coordinator's thread, after all other threads have ended.
   static void Finished(void* data) {
     auto* run = static_cast<Run*>(data);
     run->ReleasePin();
@@ -90,8 +90,8 @@ class Run {
     napi_release_threadsafe_function(notify, napi_tsfn_release);
   }
 
-  // On the JavaScript thread. `env` is null for a call that was still waiting when the environment went away:
-  // the function may have been finalised by then, and the run freed.
+  // Runs on the JavaScript thread. `env` is null if the environment was torn down before the call. The
+  // function may have been finalised then, and the run freed.
   static void CallDone(napi_env env, napi_value done, void* data, void*) {
     if (env == nullptr) return;
     auto* run = static_cast<Run*>(data);
@@ -116,28 +116,29 @@ class Run {
     delete run;
   }
 
-  // The arguments of `done`: errno, syscall, CPU it failed for, five numbers per thread. Returns false where
-  // the environment can make no more objects.
+  // The arguments of `done`: errno, syscall, the CPU it failed for, a RunRow for each thread. Returns false
+  // if the environment cannot create objects any more.
   bool Outcome(napi_env env, napi_value (&arguments)[4]) const {
     const PinnedFailure& failure = threads_.failure();
-    const size_t count = size_t{5} * threads_.threads();
+    const size_t bytes = threads_.threads() * sizeof(RunRow);
     void* data;
     napi_value buffer;
     if (napi_create_int32(env, failure.error, &arguments[0]) != napi_ok ||
         napi_create_string_utf8(env, failure.syscall, NAPI_AUTO_LENGTH, &arguments[1]) != napi_ok ||
         napi_create_int64(env, failure.cpu, &arguments[2]) != napi_ok ||
-        napi_create_arraybuffer(env, count * sizeof(double), &data, &buffer) != napi_ok ||
-        napi_create_typedarray(env, napi_float64_array, count, buffer, 0, &arguments[3]) != napi_ok) {
+        napi_create_arraybuffer(env, bytes, &data, &buffer) != napi_ok ||
+        napi_create_typedarray(env, napi_float64_array, bytes / sizeof(double), buffer, 0, &arguments[3]) !=
+            napi_ok) {
       return false;
     }
-    auto* row = static_cast<double*>(data);
-    for (uint32_t i = 0; i < threads_.threads(); i++, row += 5) {
+    auto* rows = static_cast<RunRow*>(data);
+    for (uint32_t i = 0; i < threads_.threads(); i++) {
       const PinnedResult& result = threads_.result(i);
-      row[0] = result.cpu;
-      row[1] = result.start_cpu;
-      row[2] = result.end_cpu;
-      row[3] = static_cast<double>(result.iterations);
-      row[4] = static_cast<double>(result.elapsed_ns);
+      rows[i] = {.cpu = static_cast<double>(result.cpu),
+                 .start_cpu = static_cast<double>(result.start_cpu),
+                 .end_cpu = static_cast<double>(result.end_cpu),
+                 .iterations = static_cast<double>(result.iterations),
+                 .elapsed_ns = static_cast<double>(result.elapsed_ns)};
     }
     return true;
   }
@@ -151,8 +152,8 @@ class Run {
   bool torn_down_ = false;
 };
 
-// (words, descriptor, generation, strategy, delta, iterations, cpus, stop, done): 0, 1 for a counter that is
-// destroyed, or a negated errno. lib/native/native.ts describes them.
+// (words, descriptor, generation, strategy, delta, iterations, cpus, stop, done): 0, 1 for a destroyed
+// counter, or a negated errno. lib/native/addon.ts describes them.
 Napi::Value StartRun(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   char name[32] = "";

@@ -24,16 +24,16 @@ namespace {
 
 constexpr int kTimeoutMs = 5000;
 constexpr uint32_t kExactSteps = 32;
-// Half of the smallest batch there is: what no CPU, no thread and no leaf passes on by itself.
+// Less than the smallest batch of any kernel: no CPU, thread or leaf passes on so few pages.
 constexpr uint32_t kDrift = 15;
 
-// What the child works on and answers in. Everything is made by the parent: the child has been cut off from
-// the other threads' locks in the middle of whatever they did, so it must not allocate, nor call into the C
-// library beyond bare system calls and functions that touch nothing but their arguments.
+// What the child works on. The parent prepares all of it. At the moment of the clone another thread may have
+// held a lock, which then stays locked in the child. The child must therefore not allocate. It may call
+// system calls, and functions that use only their arguments.
 struct Probe {
   DriftObservations* observations;  // shared between both
-  int* done;                        // shared; 1 once the child has written all
-  char* region;                     // nothing of it touched yet
+  int* done;                        // shared; 1 once all observations are written
+  char* region;                     // no page of it is touched yet
   size_t region_pages;
   size_t page_bytes;
   uint32_t batch;
@@ -41,7 +41,7 @@ struct Probe {
   const CpuSet* read_cpu;
 };
 
-// The child's own files, opened by itself: /proc/self is whoever looks it up.
+// The child's own files. It opens them itself, since /proc/self is the process that looks it up.
 struct OwnFiles {
   int stat;
   int statm;
@@ -81,7 +81,7 @@ class Toucher {
     return true;
   }
 
-  // Gives back the page touched last; the next one to touch is that again.
+  // Releases the page that was touched last. The next Touch() touches it again.
   bool Release() { return madvise(At(--next_), probe_.page_bytes, MADV_DONTNEED) == 0; }
 
  private:
@@ -91,7 +91,7 @@ class Toucher {
   size_t next_ = 0;
 };
 
-// Two jumps, since the first may follow on what the child's start had left.
+// Waits for the second jump. The first one includes what the child's start had left in the counter.
 bool FindJump(const OwnFiles& files, Toucher* toucher, DriftObservations* seen, Figures* last) {
   int jumps = 0;
   for (; jumps < 2 && toucher->Touch(); seen->touched++) {
@@ -114,12 +114,12 @@ bool Observe(const Probe& probe, const OwnFiles& files) {
   Figures now;
   if (WriteAffinity(0, *probe.touch_cpu) != 0) return false;
   seen->touch_cpu = sched_getcpu();
-  // The first reads and the first page bring in the code they run and their tables.
+  // The first reads and the first page load code and page tables, which also count.
   if (!ReadFigures(files, &last) || !toucher.Touch()) return false;
   ReadRollupPages(files, probe.page_bytes);
   if (!ReadFigures(files, &last) || !FindJump(files, &toucher, seen, &last)) return false;
 
-  // Right after a jump nothing, or as little as ever, is held back.
+  // Right after a jump the counter holds back the least.
   if (seen->jump > 0) {
     if (!toucher.Release() || !toucher.Release() || !ReadFigures(files, &now)) return false;
     seen->fall = static_cast<double>(now.stat - last.stat);
@@ -142,15 +142,17 @@ bool Observe(const Probe& probe, const OwnFiles& files) {
 
 [[noreturn]] void RunChild(const Probe& probe) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const OwnFiles files = {open("/proc/self/stat", O_RDONLY), open("/proc/self/statm", O_RDONLY),
-                          open("/proc/self/smaps_rollup", O_RDONLY)};
+  const OwnFiles files = {.stat = open("/proc/self/stat", O_RDONLY),
+                          .statm = open("/proc/self/statm", O_RDONLY),
+                          .rollup = open("/proc/self/smaps_rollup", O_RDONLY)};
   const bool ok = files.stat >= 0 && files.statm >= 0 && Observe(probe, files);
-  // Release: whoever sees the mark sees the observations. The parent looks after the child has ended anyway.
+  // Release: a thread that sees the mark also sees the observations.
   __atomic_store_n(probe.done, ok ? 1 : 0, __ATOMIC_RELEASE);
   for (;;) syscall(SYS_exit_group, 0);
 }
 
-// Waits for a child that sends no signal when it ends. Returns 0 or an errno; the child is gone in any case.
+// Waits for a child that sends no signal when it ends. Returns 0 or an errno. The child has ended in any
+// case.
 int WaitForChild(pid_t child) {
   for (int waited = 0; waited < kTimeoutMs; waited++) {
     const pid_t ended = waitpid(child, nullptr, WNOHANG | __WCLONE);
@@ -165,13 +167,12 @@ int WaitForChild(pid_t child) {
   return ETIMEDOUT;
 }
 
-// Not fork(): its handlers take the locks of the C library and others', and the signal at the end would reach
-// whoever handles children in this process.
+// Clones this process without a signal at the child's end. fork() is not used, for two reasons: its handlers
+// take locks, and its SIGCHLD would reach this process's handler for children.
 //
-// Every signal is blocked in the child from its first instruction on, and stays so. It has this process's
-// handlers and what they write to, libuv's pipe for instance: a signal to the whole process group, such as
-// Ctrl-C, would be heard twice. What nothing can block, SIGKILL and the fault of an instruction, still ends
-// it.
+// Every signal is blocked in the child from its first instruction on. The child inherits this process's
+// handlers and the files they write to, such as libuv's pipe. Without the block, a signal to the process
+// group (Ctrl-C) would be handled twice. SIGKILL and faults cannot be blocked and still end the child.
 pid_t CloneSilently() {
   sigset_t all;
   sigset_t before;
@@ -202,7 +203,7 @@ int ProbeAccounting(uint32_t touch_cpu, uint32_t read_cpu, uint32_t batch, Drift
   touch_set.Add(touch_cpu);
   read_set.Add(read_cpu);
   const size_t page_bytes = PageBytes();
-  // Two jumps of a flat counter take up to two batches.
+  // A flat counter jumps twice within two batches.
   const size_t region_pages = size_t{3} * batch + 128;
   const int anonymous = MAP_ANONYMOUS | MAP_NORESERVE;
   void* shared = mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -213,18 +214,18 @@ int ProbeAccounting(uint32_t touch_cpu, uint32_t read_cpu, uint32_t batch, Drift
     munmap(shared, page_bytes);
     return ENOMEM;
   }
-  // One huge page would be touched at once.
+  // Touching one byte would bring in a whole huge page.
   madvise(region, region_pages * page_bytes, MADV_NOHUGEPAGE);
   auto* answer = static_cast<DriftObservations*>(shared);
   *answer = {};
-  Probe probe = {answer,
-                 reinterpret_cast<int*>(answer + 1),
-                 static_cast<char*>(region),
-                 region_pages,
-                 page_bytes,
-                 batch,
-                 &touch_set,
-                 &read_set};
+  Probe probe = {.observations = answer,
+                 .done = reinterpret_cast<int*>(answer + 1),
+                 .region = static_cast<char*>(region),
+                 .region_pages = region_pages,
+                 .page_bytes = page_bytes,
+                 .batch = batch,
+                 .touch_cpu = &touch_set,
+                 .read_cpu = &read_set};
   const int error = RunProbe(&probe);
   *observations = *answer;
   munmap(region, region_pages * page_bytes);

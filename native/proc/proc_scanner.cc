@@ -17,18 +17,14 @@ namespace percpu {
 
 namespace {
 
-uint32_t Hash(uint32_t pid) {
-  return pid * 2654435769u;
-}
-
-// As many as libuv's pool has by default: enough for the kernel's part to be done in a fraction of the time,
-// and few enough to leave a large machine alone.
+// The size of libuv's pool by default. More threads would shorten a scan further, at the cost of other work
+// on the machine.
 constexpr uint32_t kMaxThreads = 4;
 
-// 40 to 300 us of work, by how many have run: less is not worth a thread, which costs some 30 us.
+// 40 to 300 us of work: a job takes longer if its process has run. Starting a thread costs some 30 us.
 constexpr size_t kJobsPerThread = 32;
 
-// Jobs a thread takes at a time: 20 to 400 us of work, after which it gives way to others.
+// Jobs that a thread takes at a time: 20 to 400 us of work. It yields its CPU after them.
 constexpr size_t kJobsAtATime = 16;
 
 uint32_t ThreadsFor(size_t jobs) {
@@ -57,85 +53,6 @@ bool ProcessRows::Reserve(size_t rows_in_all) {
   return true;
 }
 
-KeptTable::~KeptTable() {
-  Clear();
-  free(entries_);
-}
-
-// Where the pid is, or would be: there always is a free entry, since at most half are used.
-KeptTable::Entry* KeptTable::Slot(uint32_t pid) const {
-  uint32_t at = Hash(pid) & (capacity_ - 1);
-  while (entries_[at].pid != 0 && entries_[at].pid != pid) at = (at + 1) & (capacity_ - 1);
-  return &entries_[at];
-}
-
-KeptTable::Entry* KeptTable::Find(uint32_t pid) const {
-  if (capacity_ == 0) return nullptr;
-  Entry* entry = Slot(pid);
-  return entry->pid == pid ? entry : nullptr;
-}
-
-bool KeptTable::Grow() {
-  const uint32_t larger = capacity_ == 0 ? 256 : 2 * capacity_;
-  auto* entries = static_cast<Entry*>(calloc(larger, sizeof(Entry)));
-  if (entries == nullptr) return false;
-  Entry* old = entries_;
-  const uint32_t old_capacity = capacity_;
-  entries_ = entries;
-  capacity_ = larger;
-  for (uint32_t i = 0; i < old_capacity; i++) {
-    if (old[i].pid != 0) *Slot(old[i].pid) = old[i];
-  }
-  free(old);
-  return true;
-}
-
-KeptTable::Entry* KeptTable::Insert(uint32_t pid, const KeptDescriptors& descriptors) {
-  if (2 * (used_ + 1) > capacity_ && !Grow()) return nullptr;
-  Entry* entry = Slot(pid);
-  *entry = {pid, 0, 0, descriptors, nullptr};
-  used_++;
-  files_ += descriptors.count();
-  return entry;
-}
-
-void KeptTable::Release(Entry* entry) {
-  files_ -= entry->descriptors.count();
-  used_--;
-  entry->descriptors.Close();
-  delete entry->last;
-  entry->pid = 0;
-}
-
-void KeptTable::Remove(Entry* entry) {
-  Release(entry);
-  // What follows without a gap may have been pushed on by this one: put each where it belongs now.
-  uint32_t at = static_cast<uint32_t>(entry - entries_);
-  for (at = (at + 1) & (capacity_ - 1); entries_[at].pid != 0; at = (at + 1) & (capacity_ - 1)) {
-    const Entry moved = entries_[at];
-    entries_[at].pid = 0;
-    *Slot(moved.pid) = moved;
-  }
-}
-
-void KeptTable::RemoveAllBut(uint32_t scan) {
-  // Removing moves others, also into what was looked at: again until a round finds nothing.
-  for (bool removed = true; removed;) {
-    removed = false;
-    for (uint32_t i = 0; i < capacity_; i++) {
-      if (entries_[i].pid == 0 || entries_[i].seen_in_scan == scan) continue;
-      Remove(&entries_[i]);
-      removed = true;
-    }
-  }
-}
-
-void KeptTable::Clear() {
-  for (uint32_t i = 0; i < capacity_; i++) {
-    if (entries_[i].pid != 0) Release(&entries_[i]);
-  }
-}
-
 ProcScanner::~ProcScanner() {
   free(root_);
 }
@@ -149,14 +66,15 @@ bool ProcScanner::Open(const char* root, uint32_t max_open_files) {
   return true;
 }
 
-// One process to read, at the same place as its row. Its thread alone touches it while they run.
+// One process to read; its row has the same index. During a scan only the thread that took the job touches
+// it.
 struct Job {
-  KeptDescriptors files;  // from the table; or opened now, to go there
-  LastReading* last;      // the table's; nullptr for the second of two jobs with one process
-  bool from_table;
-  bool may_keep;
-  bool stale;  // what the table had could not be read
-  int error;
+  KeptDescriptors files = {};   // from the table; or opened by the job, to go there
+  LastReading* last = nullptr;  // the table's; nullptr in the second of two jobs for one process
+  bool from_table = false;
+  bool may_keep = false;
+  bool stale = false;  // the descriptors from the table could not be read
+  int error = ECANCELED;
 };
 
 struct ProcScanner::Jobs {
@@ -166,8 +84,8 @@ struct ProcScanner::Jobs {
   ~Jobs() { free(jobs); }
 
   ProcRoot root;
-  // Whether what a process said last can be of use: where no further files are wanted, and not of a made
-  // tree, whose files may change while its schedstat stays, or the other way round.
+  // Last readings have no figures of further files. Outside of a procfs they prove nothing: a file may change
+  // there while schedstat does not.
   bool may_use_last = false;
   uint32_t want = 0;
   const uint32_t* pids = nullptr;
@@ -175,13 +93,13 @@ struct ProcScanner::Jobs {
   const int32_t* stop[2] = {};
   ProcessRow* rows = nullptr;
   Job* jobs = nullptr;
-  // The first job that no thread has taken. Relaxed: it gives out places and nothing else; what they hold was
-  // written before the threads began and is read after they have ended.
+  // The first job that no thread has taken. Relaxed: it orders no other memory. The jobs were written before
+  // the threads began, and their results are read after the threads have ended.
   size_t next = 0;
   int starters_cpu = -1;
 
-  // Relaxed: the words say to stop, and nothing else in memory goes with them. JavaScript's threads and the
-  // environment's clean-up write them.
+  // Relaxed: no other memory depends on the words. JavaScript's threads and the environment's clean-up write
+  // them.
   bool Stopped() const {
     return __atomic_load_n(stop[0], __ATOMIC_RELAXED) != 0 || __atomic_load_n(stop[1], __ATOMIC_RELAXED) != 0;
   }
@@ -198,8 +116,8 @@ void ProcScanner::Jobs::Read(size_t at) {
   if (job.from_table) {
     job.error = ReadProcess(root, pid, job.files, job.last, want, &rows[at], &failure);
     if (job.error == 0 || IsOutOfFiles(job.error)) return;
-    // Ended; the pid may have a new owner. What the table holds is not closed here: the same pid may be
-    // listed twice, and another thread be reading it.
+    // The process has ended, and another one may have its pid. The table's descriptors are not closed here:
+    // the list may have the pid twice, and another thread may be reading from them.
     job.stale = true;
   } else if (job.may_keep && OpenKept(root, pid, may_use_last, &job.files) == 0) {
     job.error = ReadProcess(root, pid, job.files, nullptr, want, &rows[at], &failure);
@@ -216,13 +134,13 @@ void ProcScanner::Jobs::ReadSome() {
       if (at >= count || Stopped()) return;
       Read(at);
     }
-    // Where every CPU is busy with this, the event loop would wait for the end of a time slice, milliseconds
-    // away: kernels that do not preempt leave a running thread alone until then.
+    // If these threads occupy every CPU, the event loop's thread waits for a CPU. A kernel without preemption
+    // gives it one only at the end of a time slice, milliseconds later.
     sched_yield();
   }
 }
 
-// Where no more threads can be had, those that there are do the work.
+// If a thread cannot be started, the others do its work.
 void ProcScanner::Jobs::ReadAll() {
   pthread_t helpers[kMaxThreads - 1];
   uint32_t started = 0;
@@ -230,8 +148,7 @@ void ProcScanner::Jobs::ReadAll() {
   starters_cpu = sched_getcpu();
   const auto entry = [](void* data) -> void* {
     auto* jobs = static_cast<Jobs*>(data);
-    // The kernel likes to start a thread on the CPU of its parent, and takes longer than a scan to find out
-    // that the two are in each other's way there.
+    // The kernel often starts a thread on its parent's CPU, and takes longer than a scan to move it.
     LeaveCpu(jobs->starters_cpu);
     jobs->ReadSome();
     return nullptr;
@@ -282,7 +199,7 @@ int ProcScanner::ScanRoot(const ProcRoot& root, const uint32_t* pids, size_t pid
   Prepare(&jobs);
   jobs.ReadAll();
   KeepAndForget(jobs);
-  // After a scan that was broken off nobody knows who is gone.
+  // A stopped scan has not seen every process: those it did not see may still exist.
   if (jobs.Stopped()) return ECANCELED;
   kept_.RemoveAllBut(scan_);
   if (const int error = ReadAgainWithRoom(&jobs); error != 0) return error;
@@ -298,7 +215,7 @@ void ProcScanner::Prepare(Jobs* jobs) {
   const uint32_t files_each = jobs->may_use_last ? kKeptDescriptors : kKeptFiles;
   uint32_t open = kept_.files();
   for (size_t at = 0; at < jobs->count; at++) {
-    Job job = {KeptDescriptors(), nullptr, false, false, false, ECANCELED};
+    Job job;
     KeptTable::Entry* entry = kept_.Find(jobs->pids[at]);
     if (entry != nullptr) {
       job.files = entry->descriptors;
@@ -326,7 +243,7 @@ void ProcScanner::KeepAndForget(const Jobs& jobs) {
       else
         entry->seen_in_scan = scan_;
     } else if (job.files.open()) {
-      // A pid that is listed twice is kept once.
+      // A pid that the list has twice is kept once.
       if (entry == nullptr) entry = kept_.Insert(jobs.pids[at], job.files);
       if (entry == nullptr || entry->descriptors.fd[0] != job.files.fd[0])
         job.files.Close();
@@ -336,12 +253,12 @@ void ProcScanner::KeepAndForget(const Jobs& jobs) {
   }
 }
 
-// What needs a descriptor comes before what merely keeps some.
+// Closes what is kept, and reads again what lacked a descriptor.
 int ProcScanner::ReadAgainWithRoom(Jobs* jobs) {
   for (size_t at = 0; at < jobs->count; at++) {
     if (!IsOutOfFiles(jobs->jobs[at].error)) continue;
     kept_.Clear();
-    jobs->jobs[at] = {KeptDescriptors(), nullptr, false, false, false, 0};
+    jobs->jobs[at] = {.error = 0};
     jobs->Read(at);
     if (IsOutOfFiles(jobs->jobs[at].error)) return jobs->jobs[at].error;
   }

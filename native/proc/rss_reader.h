@@ -1,62 +1,36 @@
-// The files of one process, read into a row. Nothing is kept between two calls here: proc_scanner.h does
-// that.
+// Reads the files of one process into a row. No file stays open here between two calls, and nothing is
+// remembered: proc_scanner.h does both.
 #pragma once
 
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
+#include "proc/proc_file.h"
+#include "proc/process_row.h"
+
 namespace percpu {
 
-// One process as lib/proc/files/native-row.ts reads it: sixteen doubles, then the name.
-struct ProcessRow {
-  double pid;
-  double state;
-  double kernel_thread;
-  double threads;
-  double start_ticks;
-  double stat_rss_pages;
-  double resident_pages;
-  double anon_kib;
-  double file_kib;
-  double shmem_kib;
-  double swap_kib;
-  double page_table_kib;
-  double rollup_kib;  // NaN: not asked for; negative: the errno of what failed
-  double oom_score_adj;
-  double oom_score;
-  double name_bytes;
-  char name[64];
-};
-static_assert(sizeof(ProcessRow) == 192, "lib/proc/files/native-row.ts has the same number");
+// stat, statm and status are the files that can stay open between scans.
+inline constexpr uint32_t kKeptFiles = 3;
 
-// lib/proc/files/process-row.ts has the same order.
-enum ProcessFile : int32_t {
-  kStat,
-  kStatm,
-  kStatus,
-  kSmapsRollup,
-  kOomScoreAdj,
-  kOomScore,
-  kRoot,  // not a file: the directory of the proc tree
-};
+// Descriptors that a kept process takes at most: those of the three files, and schedstat's.
+inline constexpr uint32_t kKeptDescriptors = 4;
 
-// Files of a reading that stay open between scans: the first three.
-constexpr uint32_t kKeptFiles = 3;
+// Bits of `want`: files to read besides the first three.
+inline constexpr uint32_t kWantRollup = 1;
+inline constexpr uint32_t kWantOom = 2;
 
-// Descriptors that a kept process takes: those, and schedstat where there is one.
-constexpr uint32_t kKeptDescriptors = 4;
-
-// Bits of `want`: files besides the first three.
-constexpr uint32_t kWantRollup = 1;
-constexpr uint32_t kWantOom = 2;
+// A failure in one number: error + kErrnos * file. There are fewer errnos.
+// lib/proc/files/reader-native.ts takes it apart.
+inline constexpr int32_t kErrnos = 4096;
 
 struct ReadFailure {
-  int error = 0;  // errno; EBADMSG for what is no regular file, or a content the man page does not describe
+  // An errno. EBADMSG: the file is not regular, or its content is not as the man page describes.
+  int error = 0;
   ProcessFile file = kStat;
 };
 
-// Descriptors of a process's first three files, and of its schedstat; -1 where one is not open.
+// Descriptors of a process's first three files and of its schedstat; -1: not open.
 struct KeptDescriptors {
   int fd[kKeptFiles] = {-1, -1, -1};
   int schedstat = -1;
@@ -66,67 +40,40 @@ struct KeptDescriptors {
   void Close();
 };
 
-// What a process's files said last, and what shows that they would say the same again. Most processes sleep,
-// and two short files tell that at an eighth of the cost of the three.
+// What a process's files said last, and the evidence that they would say the same again. Most processes
+// sleep. Reading the two short files of the evidence costs an eighth of reading the three.
 //
-// The figures of a process change when it runs, or when others take memory from it or give it some, as
-// reclaim does. statm shows the latter. schedstat shows the former: its CPU time grows when a run ends, its
-// number of runs when one begins. If both say what they said just before the others were read, and the only
-// thread was asleep after that, nothing has run in between: a run under way meanwhile would have ended, and
-// it takes a run to make a thread, or a child inside vfork.
+// The figures of a process change when it runs, and when another process takes memory from it or gives it
+// some, as reclaim does. statm shows the second. schedstat shows the first: its CPU time grows when a run
+// ends, and its number of runs grows when one begins. The evidence is read before the other files. It proves
+// that nothing ran during the reading if it is the same at the next reading, and if stat, read last, showed a
+// single thread asleep: a run under way during the reading would have ended since, and only a run can create
+// a thread or a vfork child.
 //
-// What escapes this: a process that shares its memory with another one otherwise than as threads or by vfork;
-// a change by others that leaves statm as it was, such as a page swapped out for each one that a debugger
-// brings in; and a CPU that goes offline, whose part of the flat counters moves to where stat sees it. So the
-// files are read again now and then in any case.
+// Three cases escape. A process may share its memory with another one other than by threads or vfork. Another
+// process may change the memory and leave statm as it was: a debugger brings in one page for each page that
+// is swapped out. A CPU may go offline: its part of the flat counters then moves to where stat sees it. For
+// these cases the files are read again after a number of uses.
 struct LastReading {
-  char evidence[96];            // statm and schedstat, as they were read
-  uint32_t evidence_bytes = 0;  // 0: they showed nothing, or are too long
+  char evidence[96];            // the text of statm, then that of schedstat
+  uint32_t evidence_bytes = 0;  // 0: the texts prove nothing, or are too long
   uint32_t uses_left = 0;
   ProcessRow row;
 };
 
-// The directory of a proc tree, open.
-struct ProcRoot {
-  int fd = -1;
-  // The kernel fills it, as far as nothing is mounted over its files.
-  bool procfs = false;
-  // It is the one at /proc. Only the owner of this mount namespace can mount anything there, so that its
-  // files are regular ones. Those of any other tree are opened without waiting and looked at: what stands in
-  // their place may be a FIFO, a device or a link, also in a procfs that another namespace has mounts in.
-  bool own = false;
-
-  void Close();
-};
-
-// Returns 0 or an errno; nothing is open then.
-int OpenRoot(const char* path, ProcRoot* root);
-
-// Reads the process `pid` of a proc tree; 0 is the calling process. Files that are not kept are found by
-// their paths. stat is open all the while and read last: that it can be read then shows that its process was
-// there throughout, and nobody else had its pid. `last` is what these descriptors showed before; nullptr: all
-// files are read in any case. Returns 0 or failure->error; a rollup that cannot be had is no failure, unless
-// it is for want of descriptors.
+// Reads the process `pid` of a proc tree; 0 is the calling process. Files that are not kept are opened by
+// their paths. stat is open from the start and is read last. If that read succeeds, the process existed
+// throughout, and no other process had its pid. `last` is what the kept descriptors showed before; with
+// nullptr every file is read. Returns 0 or failure->error. A rollup that cannot be read is no failure, unless
+// no descriptor is left.
 int ReadProcess(const ProcRoot& root, uint32_t pid, const KeptDescriptors& kept, LastReading* last,
                 uint32_t want, ProcessRow* row, ReadFailure* failure);
 
-// Opens a process's first three files to be kept, and where asked for schedstat, if there is one. Returns 0
-// or an errno; nothing is open then.
+// Opens a process's first three files to be kept, and schedstat if asked to and if there is one. Returns 0 or
+// an errno; nothing is open then.
 int OpenKept(const ProcRoot& root, uint32_t pid, bool with_schedstat, KeptDescriptors* kept);
-
-// No descriptors are left to this process, or to the machine: that says nothing about the process to be read.
-inline bool IsOutOfFiles(int error) {
-  return error == EMFILE || error == ENFILE;
-}
 
 // Reads one process of the tree at `root`; pid 0 is the calling process. Returns 0 or failure->error.
 int ReadProcessAt(const char* root, uint32_t pid, uint32_t want, ProcessRow* row, ReadFailure* failure);
-
-// The calling process in /proc, from descriptors that stay open: as ReadProcessAt("/proc", 0, …).
-int ReadOwnProcess(uint32_t want, ProcessRow* row, ReadFailure* failure);
-
-// The calling process's resident set in pages, by a descriptor of /proc/self/statm that stays open; or a
-// negated errno.
-int64_t OwnResidentPages();
 
 }  // namespace percpu

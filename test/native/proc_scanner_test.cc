@@ -17,6 +17,7 @@
 #include <initializer_list>
 
 #include "check.h"
+#include "proc/own_process.h"
 
 using namespace percpu;
 

@@ -3,8 +3,8 @@ import { arenaWithEngine, CounterArena, type CounterArenaOptions } from '../../l
 import type { EngineFactory } from '../../lib/counter/engine.js';
 import { tsEngine } from '../../lib/counter/engine-ts.js';
 import { wasmEngine } from '../../lib/counter/engine-wasm.js';
-import { native } from '../../lib/native/native.js';
 import { nativeEngine } from './native-engine.js';
+import { noTestAddon } from './test-addon.js';
 
 /** One way to do the counter's arithmetic, and how to make an arena that does it this way. */
 export interface TestEngine {
@@ -20,7 +20,7 @@ export const engines: readonly TestEngine[] = [
   { name: 'wasm', factory: wasmEngine, arena: (options) => new CounterArena({ ...options, engine: 'wasm' }) },
   {
     name: 'native',
-    ...(native.addon ? {} : { missing: native.reason }),
+    ...(noTestAddon ? { missing: noTestAddon } : {}),
     factory: nativeEngine,
     arena: (options) => arenaWithEngine({ ...options }, nativeEngine),
   },

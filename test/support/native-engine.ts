@@ -2,18 +2,17 @@ import type { ArenaMemory } from '../../lib/counter/arena-memory.js';
 import type { CounterEngine } from '../../lib/counter/engine.js';
 import { Descriptor } from '../../lib/counter/layout.js';
 import { destroyedError } from '../../lib/errors.js';
-import type { NativeAddon } from '../../lib/native/addon.js';
-import { requireNative } from '../../lib/native/native.js';
+import { requireTestAddon, type TestAddon } from './test-addon.js';
 
 /** The C++ engine, one Node-API call per operation. */
 class NativeEngine implements CounterEngine {
   readonly name = 'native';
   readonly #memory: ArenaMemory;
-  readonly #addon: NativeAddon;
+  readonly #addon: TestAddon;
 
   constructor(memory: ArenaMemory) {
     this.#memory = memory;
-    this.#addon = requireNative('the native engine');
+    this.#addon = requireTestAddon();
   }
 
   add = (descriptor: number, generation: number, cpu: number, delta: number): number =>
@@ -59,7 +58,7 @@ class NativeEngine implements CounterEngine {
   }
 }
 
-/** An `EngineFactory` for `arenaWithEngine`, where the addon is loaded. */
+/** An `EngineFactory` for `arenaWithEngine`, where the test addon is there. */
 export function nativeEngine(memory: ArenaMemory): CounterEngine {
   return new NativeEngine(memory);
 }

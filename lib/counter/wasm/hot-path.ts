@@ -17,7 +17,7 @@
 // every carry is computed from the old and new value that one operation produced, so each crossing of a step is carried
 // exactly once, whatever the interleaving. The CPU number chooses a leaf and a path; a stale one costs locality only.
 
-// Field offsets of a descriptor and places in the arena: the same as in layout.ts.
+// Byte offsets of a descriptor's fields, and places in the arena. test/native/schema.test.ts compares them with layout.ts.
 // @ts-ignore: decorator
 @inline const GENERATION: usize = 0;
 // @ts-ignore: decorator
@@ -34,6 +34,8 @@
 @inline const LEAF_OFFSETS: usize = 5120;
 // @ts-ignore: decorator
 @inline const HOT_CPU_MASK: u32 = 8191;
+// @ts-ignore: decorator
+@inline const LOG2_CACHE_LINE: u32 = 6;
 
 /** Throws in JavaScript: the counter is no longer of the generation its handle has. */
 @external("env", "destroyed")
@@ -64,9 +66,9 @@ export function init(
   mask2 = (1 << (order - <u32>shift2)) - 1;
   mask3 = (1 << (order - <u32>shift3)) - 1;
   mask4 = (1 << (order - <u32>shift4)) - 1;
-  first2 = (mask1 + 1) << 6;
-  first3 = first2 + ((mask2 + 1) << 6);
-  first4 = first3 + ((mask3 + 1) << 6);
+  first2 = (mask1 + 1) << LOG2_CACHE_LINE;
+  first3 = first2 + ((mask2 + 1) << LOG2_CACHE_LINE);
+  first4 = first3 + ((mask3 + 1) << LOG2_CACHE_LINE);
 }
 
 /** floor(after / step) * step - floor(before / step) * step, for a step that is a power of two. */
@@ -88,13 +90,13 @@ export function init(
   let carry = carryOf(before, after, batch);
   if (levels > 1) {
     const items = <usize>load<u32>(descriptor, ITEMS);
-    carry = through(items + ((cpu & mask1) << 6), carry, batch << <i64>shift1);
+    carry = through(items + ((cpu & mask1) << LOG2_CACHE_LINE), carry, batch << <i64>shift1);
     if (carry != 0 && levels > 2) {
-      carry = through(items + first2 + ((cpu & mask2) << 6), carry, batch << <i64>shift2);
+      carry = through(items + first2 + ((cpu & mask2) << LOG2_CACHE_LINE), carry, batch << <i64>shift2);
       if (carry != 0 && levels > 3) {
-        carry = through(items + first3 + ((cpu & mask3) << 6), carry, batch << <i64>shift3);
+        carry = through(items + first3 + ((cpu & mask3) << LOG2_CACHE_LINE), carry, batch << <i64>shift3);
         if (carry != 0 && levels > 4) {
-          carry = through(items + first4 + ((cpu & mask4) << 6), carry, batch << <i64>shift4);
+          carry = through(items + first4 + ((cpu & mask4) << LOG2_CACHE_LINE), carry, batch << <i64>shift4);
         }
       }
     }
@@ -202,7 +204,7 @@ export function clear(descriptor: usize, itemLines: u32): void {
   const end = <usize>cpus << 2;
   for (let at: usize = 0; at < end; at += 4) store<i64>(leaf + <usize>load<u32>(at, LEAF_OFFSETS), 0);
   const items = <usize>load<u32>(descriptor, ITEMS);
-  for (let line: u32 = 0; line < itemLines; line++) store<i64>(items + (line << 6), 0);
+  for (let line: u32 = 0; line < itemLines; line++) store<i64>(items + (line << LOG2_CACHE_LINE), 0);
   const root = <usize>load<u32>(descriptor, ROOT);
   store<i64>(root, 0);
   atomic.store<i64>(root, 0, BIAS_OF_ROOT);

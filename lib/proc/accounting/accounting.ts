@@ -7,7 +7,7 @@ import { pageBytes } from '../../native/page-bytes.js';
 import { noProcError } from '../files/errors.js';
 import { parseRollup, parseStat, parseStatm } from '../files/proc-text.js';
 import { type Accounting, type AccountingModel, type CpuCounts, errorRange, flatBatch } from './model.js';
-import { interpretDrift, interpretFigures, type ThreeFigures } from './observations.js';
+import { interpretDrift, interpretFigures, type ThreeFigures, toDriftObservations } from './observations.js';
 
 /** How this machine's kernel counts RSS, and how wrong the fast read of it can be. */
 export interface RssAccounting {
@@ -41,7 +41,6 @@ function allowedCpus(): number[] {
   }
 }
 
-/** The order in which the addon lists what the child saw. */
 function probeNatively(cpus: CpuCounts): Accounting | undefined {
   const { addon } = native;
   if (!addon) return undefined;
@@ -51,22 +50,7 @@ function probeNatively(cpus: CpuCounts): Accounting | undefined {
   const touchCpu = allowed.find((cpu) => cpu !== readCpu) ?? readCpu;
   const seen = addon.probeAccounting(touchCpu, readCpu, flatBatch(cpus.online));
   if (typeof seen === 'number') return undefined;
-  const [touched, jump, exactSteps, fall, drift, statGrowth, statmGrowth, rollupGrowth, touchedOn, readOn] = seen;
-  return interpretDrift(
-    {
-      touched: touched!,
-      jump: jump!,
-      exactSteps: exactSteps!,
-      fall: fall!,
-      drift: drift!,
-      statGrowth: statGrowth!,
-      statmGrowth: statmGrowth!,
-      rollupGrowth: rollupGrowth!,
-      touchCpu: touchedOn!,
-      readCpu: readOn!,
-    },
-    cpus,
-  );
+  return interpretDrift(toDriftObservations(seen), cpus);
 }
 
 /**

@@ -1,24 +1,37 @@
 import { treeShape } from '../../counter/tree-shape.js';
 import { type Accounting, type CpuCounts, flatBatch, THREAD_BATCH, TREE_BATCH } from './model.js';
 
-/** What a short-lived child saw of its own RSS while it touched page after page. All figures in pages. */
-export interface DriftObservations {
-  /** Pages touched until stat made its second jump. */
-  touched: number;
-  /** How much that jump was; 0 where none was seen. */
-  jump: number;
-  /** How many of the first 32 pages showed at once. */
-  exactSteps: number;
-  /** What stat did when two pages were released right after the jump: 0 or below. */
-  fall: number;
-  /** Fewer pages than a batch, touched then; and by how much each file had grown when it was read from another CPU. */
-  drift: number;
-  statGrowth: number;
-  statmGrowth: number;
-  /** NaN where smaps_rollup could not be read. */
-  rollupGrowth: number;
-  touchCpu: number;
-  readCpu: number;
+/**
+ * What the addon's probe observes, in the order in which it lists the figures. `PERCPU_DRIFT_FIELDS` of
+ * native/proc/accounting_probe.h is the same list in C++.
+ */
+export const DRIFT_FIELDS = [
+  /** Pages touched until stat made its second jump of more than a page. */
+  'touched',
+  /** The pages of that jump; 0: there was none. */
+  'jump',
+  /** How many of the first 32 pages stat showed at once. */
+  'exactSteps',
+  /** By how many pages stat changed when two pages were released right after the jump: 0 or below. */
+  'fall',
+  /** Pages touched then, fewer than a batch. */
+  'drift',
+  /** By how many pages each file had then grown, read from the other CPU. */
+  'statGrowth',
+  'statmGrowth',
+  /** NaN: smaps_rollup could not be read. */
+  'rollupGrowth',
+  /** The CPUs on which the child touched and read. */
+  'touchCpu',
+  'readCpu',
+] as const;
+
+/** What a short-lived child saw of its own RSS while it touched page after page. */
+export type DriftObservations = Record<(typeof DRIFT_FIELDS)[number], number>;
+
+/** Names the figures that the addon's probe returns. */
+export function toDriftObservations(figures: Float64Array): DriftObservations {
+  return Object.fromEntries(DRIFT_FIELDS.map((name, index) => [name, figures[index]])) as DriftObservations;
 }
 
 /** Observations of this many pages showing at once, of 32, leave nothing for a batch. */

@@ -1,10 +1,17 @@
-import type { ProcessFiles } from './process-row.js';
+import { type ProcessFiles, ROW_FIELDS, ROW_NAME_BYTES } from './process-row.js';
 
-/** One process in a row of native/proc/rss_reader.h: sixteen doubles, then the name. */
-export const ROW_BYTES = 192;
+const NAME_OFFSET = 8 * ROW_FIELDS.length;
+
+/** One row of the addon: the figures of `ROW_FIELDS`, then the name. */
+export const ROW_BYTES = NAME_OFFSET + ROW_NAME_BYTES;
+
 const ROW_DOUBLES = ROW_BYTES / 8;
-const NAME_OFFSET = 128;
-const NAME_BYTES = ROW_BYTES - NAME_OFFSET;
+
+/** The place of each figure in a row. */
+const AT = Object.fromEntries(ROW_FIELDS.map((name, index) => [name, index])) as Record<
+  (typeof ROW_FIELDS)[number],
+  number
+>;
 
 /** A byte order mark is a character of the name like any other. */
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -16,7 +23,7 @@ function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
 
 /** @returns `length` bytes as UTF-8. Most names are short and ASCII, where the decoder costs more than the letters. */
 function decodeName(bytes: Uint8Array, from: number, length: number): string {
-  const to = from + Math.min(length, NAME_BYTES);
+  const to = from + Math.min(length, ROW_NAME_BYTES);
   if (!isAscii(bytes, from, to)) return decoder.decode(bytes.subarray(from, to));
   let name = '';
   for (let at = from; at < to; at++) name += String.fromCharCode(bytes[at]!);
@@ -36,25 +43,25 @@ export class NativeRows {
   at(index: number): ProcessFiles {
     const row = this.#doubles;
     const at = index * ROW_DOUBLES;
-    const rollupKiB = row[at + 12]!;
+    const rollupKiB = row[at + AT.rollupKiB]!;
     return {
-      pid: row[at]!,
-      name: decodeName(this.bytes, index * ROW_BYTES + NAME_OFFSET, row[at + 15]!),
-      state: String.fromCharCode(row[at + 1]!),
-      kernelThread: row[at + 2] !== 0,
-      threads: row[at + 3]!,
-      startTicks: row[at + 4]!,
-      statRssPages: row[at + 5]!,
-      residentPages: row[at + 6]!,
-      anonKiB: row[at + 7]!,
-      fileKiB: row[at + 8]!,
-      shmemKiB: row[at + 9]!,
-      swapKiB: row[at + 10]!,
-      pageTableKiB: row[at + 11]!,
+      pid: row[at + AT.pid]!,
+      name: decodeName(this.bytes, index * ROW_BYTES + NAME_OFFSET, row[at + AT.nameBytes]!),
+      state: String.fromCharCode(row[at + AT.state]!),
+      kernelThread: row[at + AT.kernelThread] !== 0,
+      threads: row[at + AT.threads]!,
+      startTicks: row[at + AT.startTicks]!,
+      statRssPages: row[at + AT.statRssPages]!,
+      residentPages: row[at + AT.residentPages]!,
+      anonKiB: row[at + AT.anonKiB]!,
+      fileKiB: row[at + AT.fileKiB]!,
+      shmemKiB: row[at + AT.shmemKiB]!,
+      swapKiB: row[at + AT.swapKiB]!,
+      pageTableKiB: row[at + AT.pageTableKiB]!,
       // NaN: not asked for; negative: the errno of what failed.
       rollupKiB: rollupKiB >= 0 ? rollupKiB : null,
-      oomScoreAdj: row[at + 13]!,
-      oomScore: row[at + 14]!,
+      oomScoreAdj: row[at + AT.oomScoreAdj]!,
+      oomScore: row[at + AT.oomScore]!,
     };
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What the files of one process say, in the kernel's own units: what both readers, the addon's and the one in
- * TypeScript, give. Nothing is converted or judged here.
+ * What the files of one process say, in the kernel's own units. Both readers give it: the addon's and the one in
+ * TypeScript. Nothing is converted here.
  */
 export interface ProcessFiles {
   pid: number;
@@ -30,9 +30,35 @@ export interface ProcessFiles {
   oomScore: number;
 }
 
+/**
+ * The figures of a row of the addon, in their order; each is a double. `PERCPU_PROCESS_ROW_FIELDS` of
+ * native/proc/process_row.h is the same list in C++.
+ */
+export const ROW_FIELDS = [
+  'pid',
+  'state',
+  'kernelThread',
+  'threads',
+  'startTicks',
+  'statRssPages',
+  'residentPages',
+  'anonKiB',
+  'fileKiB',
+  'shmemKiB',
+  'swapKiB',
+  'pageTableKiB',
+  'rollupKiB',
+  'oomScoreAdj',
+  'oomScore',
+  'nameBytes',
+] as const satisfies readonly (Exclude<keyof ProcessFiles, 'name'> | 'nameBytes')[];
+
+/** Bytes of the name, which follows the figures. */
+export const ROW_NAME_BYTES = 64;
+
 /** Which files are read besides stat, statm and status: a set of bits. */
 export const Want = {
-  /** smaps_rollup: the precise sum over all page tables, the dearest file of all. */
+  /** smaps_rollup: the precise sum over all page tables, the most expensive read. */
   ROLLUP: 1,
   /** oom_score_adj and oom_score. */
   OOM: 2,

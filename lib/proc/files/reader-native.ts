@@ -8,8 +8,8 @@ import type { ProcReader, Scanner, ScanRequest } from './reader.js';
 /** The number of the root itself among the files that can fail. */
 const ROOT = FILES.length;
 
-/** More than there are: what a failure's file is multiplied by. */
-const ERRNOS = 4096;
+/** A failure of the addon is `errno + ERRNOS * file` in one number: more than there are errnos. */
+export const ERRNOS = 4096;
 
 class NativeScanner implements Scanner {
   readonly #addon: NativeAddon;

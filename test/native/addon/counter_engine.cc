@@ -1,11 +1,12 @@
 // The C++ engine, one operation a call.
 #include "binding/binding.h"
+#include "test_addon.h"
 
 namespace percpu {
 
 namespace {
 
-// (words, descriptor, generation, cpu, delta): 0, or 1 where the counter is no longer of that generation.
+// (words, descriptor, generation, cpu, delta): 0, or 1 if the counter is not of that generation any more.
 Napi::Value CounterAdd(const Napi::CallbackInfo& info) {
   CounterTree counter;
   if (!OpenCounter(info.Env(), info[0], info[1], &counter)) return info.Env().Undefined();
