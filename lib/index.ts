@@ -42,6 +42,15 @@ export {
 } from './oom/select-victim.js';
 export { type RssAccounting, rssAccounting } from './proc/accounting/accounting.js';
 export type { AccountingModel } from './proc/accounting/model.js';
-export type { RssReading } from './proc/reading.js';
+export { type GroupKey, type GroupOptions, groupReadings, type RssGroup } from './proc/groups.js';
+export type { ProcessIdentity } from './proc/identity.js';
+export type {
+  ProcessCpu,
+  ReadingOptions,
+  ReadingWith,
+  ReadOptions,
+  RssBreakdown,
+  RssReading,
+} from './proc/reading.js';
 export { readRss, rss } from './proc/rss.js';
-export { RssScanner, type RssScannerOptions, scanRss } from './proc/rss-scanner.js';
+export { type RssScan, RssScanner, type RssScannerOptions, type ScanOptions, scanRss } from './proc/rss-scanner.js';

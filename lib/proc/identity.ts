@@ -50,8 +50,8 @@ const buffer = Buffer.allocUnsafeSlow(COMMAND_BYTES);
  * @param text the content of /proc/PID/cmdline: arguments that end in NUL, or whatever the process has written over them.
  */
 export function parseCommand(text: string): string[] {
-  const whole = text.endsWith('\0') ? text.slice(0, -1) : text;
-  return whole === '' ? [] : whole.split('\0');
+  if (text === '') return [];
+  return (text.endsWith('\0') ? text.slice(0, -1) : text).split('\0');
 }
 
 /** @returns [] for what cannot be read. */

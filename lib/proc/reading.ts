@@ -107,8 +107,8 @@ export function requireParts(options: Partial<Record<keyof Parts, unknown>>): Pa
 }
 
 /** Which files a reading needs besides stat and statm. */
-export function wantedFor({ accounting }: ProcTree, { breakdown }: Parts): number {
-  return (accounting.statmPrecise ? 0 : Want.ROLLUP) | (breakdown ? Want.STATUS : 0);
+export function wantedFor({ accounting }: ProcTree, { breakdown, cpu }: Parts): number {
+  return (accounting.statmPrecise ? 0 : Want.ROLLUP) | (breakdown ? Want.STATUS : 0) | (cpu ? Want.CPU : 0);
 }
 
 /** Kernel threads and zombies have no memory, and so nothing about it can be wrong. */

@@ -60,7 +60,10 @@ bool ReadFigures(const OwnFiles& files, Figures* figures) {
   if (length < 0 || !ParseStat(text, static_cast<size_t>(length), &stat)) return false;
   figures->stat = stat.rss_pages;
   length = pread(files.statm, text, sizeof(text), 0);
-  return length >= 0 && ParseStatm(text, static_cast<size_t>(length), &figures->statm);
+  StatmText statm;
+  if (length < 0 || !ParseStatm(text, static_cast<size_t>(length), &statm)) return false;
+  figures->statm = statm.resident_pages;
+  return true;
 }
 
 double ReadRollupPages(const OwnFiles& files, size_t page_bytes) {

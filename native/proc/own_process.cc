@@ -61,8 +61,9 @@ int ReadOwnProcess(uint32_t want, ProcessRow* row, ReadFailure* failure) {
     own.fd[file] = OwnDescriptor(static_cast<ProcessFile>(file));
     if (own.fd[file] < 0) return ReadProcessAt("/proc", 0, want, row, failure);
   }
-  if (want == 0 && ReadProcess(ProcRoot(), 0, own, nullptr, 0, row, failure) == 0) return 0;
-  for (uint32_t file = 0; want == 0 && file < kKeptFiles; file++) {
+  const bool kept_suffice = (want & ~kWantStatus) == 0;
+  if (kept_suffice && ReadProcess(ProcRoot(), 0, own, nullptr, want, row, failure) == 0) return 0;
+  for (uint32_t file = 0; kept_suffice && file < kKeptFiles; file++) {
     ForgetOwnDescriptor(static_cast<ProcessFile>(file), own.fd[file]);
   }
   return ReadProcessAt("/proc", 0, want, row, failure);
@@ -75,8 +76,8 @@ int64_t OwnResidentPages() {
     if (fd < 0) return fd;
     char text[kTextBytes];
     const ssize_t length = ReadText(fd, text);
-    int64_t resident;
-    if (length >= 0 && ParseStatm(text, static_cast<size_t>(length), &resident)) return resident;
+    StatmText statm;
+    if (length >= 0 && ParseStatm(text, static_cast<size_t>(length), &statm)) return statm.resident_pages;
     error = length < 0 ? static_cast<int>(-length) : EBADMSG;
     ForgetOwnDescriptor(kStatm, fd);
   }

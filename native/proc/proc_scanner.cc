@@ -188,7 +188,7 @@ int ProcScanner::ScanRoot(const ProcRoot& root, const uint32_t* pids, size_t pid
   jobs.jobs = static_cast<Job*>(malloc((pid_count + 1) * sizeof(Job)));
   if (jobs.jobs == nullptr || !rows->Reserve(pid_count)) return ENOMEM;
   jobs.root = root;
-  jobs.may_use_last = want == 0 && root.procfs;
+  jobs.may_use_last = (want & ~kWantLasting) == 0 && root.procfs;
   jobs.want = want;
   jobs.pids = pids;
   jobs.count = pid_count;

@@ -106,20 +106,23 @@ bool ParseStat(const char* text, size_t length, StatText* stat) {
   stat->state = *cursor.at++;
   if (!cursor.Is(' ')) return false;
   cursor.at++;
-  // Now at field 4. Wanted: 9 flags, 20 num_threads, 22 starttime, 24 rss.
+  // Now at field 4. Wanted: 9 flags, 14 utime, 15 stime, 20 num_threads, 22 starttime, 24 rss.
   int64_t flags;
   if (!SkipFields(&cursor, 5) || !ReadField(&cursor, &flags)) return false;
-  if (!SkipFields(&cursor, 10) || !ReadField(&cursor, &stat->threads)) return false;
+  if (!SkipFields(&cursor, 4) || !ReadField(&cursor, &stat->user_ticks)) return false;
+  if (!ReadField(&cursor, &stat->system_ticks)) return false;
+  if (!SkipFields(&cursor, 4) || !ReadField(&cursor, &stat->threads)) return false;
   if (!SkipFields(&cursor, 1) || !ReadField(&cursor, &stat->start_ticks)) return false;
   if (!SkipFields(&cursor, 1) || !ReadField(&cursor, &stat->rss_pages)) return false;
   stat->kernel_thread = (flags & kPfKthread) != 0;
   return true;
 }
 
-bool ParseStatm(const char* text, size_t length, int64_t* resident_pages) {
+bool ParseStatm(const char* text, size_t length, StatmText* statm) {
   Cursor cursor{text, text + length};
-  int64_t count;
-  if (!ReadField(&cursor, &count) || !ReadField(&cursor, resident_pages) || !ReadField(&cursor, &count)) {
+  int64_t size;
+  if (!ReadField(&cursor, &size) || !ReadField(&cursor, &statm->resident_pages) ||
+      !ReadField(&cursor, &statm->shared_pages)) {
     return false;
   }
   // Seven fields make the file whole; the last ones are of no interest.
@@ -133,8 +136,7 @@ bool ParseStatus(const char* text, size_t length, StatusText* status) {
     int64_t StatusText::*kib;
   };
   // Their first four letters tell them from each other and from all other lines, in one comparison.
-  static constexpr Key kKeys[] = {{"RssAnon:", 8, &StatusText::anon_kib},
-                                  {"RssFile:", 8, &StatusText::file_kib},
+  static constexpr Key kKeys[] = {{"RssFile:", 8, &StatusText::file_kib},
                                   {"RssShmem:", 9, &StatusText::shmem_kib},
                                   {"VmPTE:", 6, &StatusText::page_table_kib},
                                   {"VmSwap:", 7, &StatusText::swap_kib}};

@@ -14,6 +14,8 @@ struct StatText {
   int64_t pid;
   char state;
   bool kernel_thread;  // PF_KTHREAD: it has no memory
+  int64_t user_ticks;
+  int64_t system_ticks;
   int64_t threads;
   int64_t start_ticks;
   int64_t rss_pages;
@@ -23,12 +25,15 @@ struct StatText {
 };
 bool ParseStat(const char* text, size_t length, StatText* stat);
 
-// proc_pid_statm(5): field 2.
-bool ParseStatm(const char* text, size_t length, int64_t* resident_pages);
+// proc_pid_statm(5).
+struct StatmText {
+  int64_t resident_pages;
+  int64_t shared_pages;
+};
+bool ParseStatm(const char* text, size_t length, StatmText* statm);
 
 // proc_pid_status(5); 0 for a line that is not there, as in zombies and kernel threads.
 struct StatusText {
-  int64_t anon_kib;
   int64_t file_kib;
   int64_t shmem_kib;
   int64_t swap_kib;

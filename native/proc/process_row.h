@@ -15,9 +15,11 @@ namespace percpu {
   FIELD(kernel_thread)                                                  \
   FIELD(threads)                                                        \
   FIELD(start_ticks)                                                    \
+  FIELD(user_ticks)                                                     \
+  FIELD(system_ticks)                                                   \
   FIELD(stat_rss_pages)                                                 \
   FIELD(resident_pages)                                                 \
-  FIELD(anon_kib)                                                       \
+  FIELD(shared_pages)                                                   \
   FIELD(file_kib)                                                       \
   FIELD(shmem_kib)                                                      \
   FIELD(swap_kib)                                                       \

@@ -33,7 +33,7 @@ struct Evidence {
 
 // What the files say, as the parsers give it.
 struct Figures {
-  int64_t resident_pages;
+  StatmText statm;
   StatText stat;
   StatusText status;
   double rollup_kib;
@@ -74,13 +74,12 @@ int ReadParsed(const Source& source, ProcessFile file, Parser<Parsed> parse, Par
   return parse(text, static_cast<size_t>(length), parsed) ? 0 : Fail(failure, file, EBADMSG);
 }
 
-int ReadStatm(const Source& source, Evidence* evidence, int64_t* resident_pages, ReadFailure* failure) {
+int ReadStatm(const Source& source, Evidence* evidence, StatmText* statm, ReadFailure* failure) {
   const ssize_t length = ReadFile(source, kStatm, evidence->text);
   if (length < 0) return Fail(failure, kStatm, static_cast<int>(-length));
   evidence->statm_bytes = static_cast<size_t>(length);
   evidence->bytes = 0;
-  return ParseStatm(evidence->text, evidence->statm_bytes, resident_pages) ? 0
-                                                                           : Fail(failure, kStatm, EBADMSG);
+  return ParseStatm(evidence->text, evidence->statm_bytes, statm) ? 0 : Fail(failure, kStatm, EBADMSG);
 }
 
 void AddSchedstat(int schedstat, Evidence* evidence) {
@@ -95,8 +94,8 @@ void AddSchedstat(int schedstat, Evidence* evidence) {
 }
 
 // Whether the evidence is that of the last reading; `row` is that reading then.
-bool UseLast(LastReading* last, const Evidence& evidence, ProcessRow* row) {
-  if (last->uses_left == 0 || evidence.bytes != last->evidence_bytes ||
+bool UseLast(LastReading* last, const Evidence& evidence, uint32_t want, ProcessRow* row) {
+  if (last->uses_left == 0 || last->want != want || evidence.bytes != last->evidence_bytes ||
       memcmp(evidence.text, last->evidence, evidence.bytes) != 0) {
     last->uses_left = 0;
     return false;
@@ -106,9 +105,10 @@ bool UseLast(LastReading* last, const Evidence& evidence, ProcessRow* row) {
   return true;
 }
 
-void Remember(LastReading* last, const Evidence& evidence, const ProcessRow& row) {
+void Remember(LastReading* last, const Evidence& evidence, uint32_t want, const ProcessRow& row) {
   memcpy(last->evidence, evidence.text, evidence.bytes);
   last->evidence_bytes = evidence.bytes;
+  last->want = want;
   last->row = row;
   // Processes that are first read together are not all read again in the same scan.
   last->uses_left = kMostUses / 2 + static_cast<uint32_t>(row.pid) % (kMostUses / 2);
@@ -122,7 +122,10 @@ bool SleepsAlone(const StatText& stat) {
 
 // Reads every file but statm; stat last, as rss_reader.h explains.
 int ReadFigures(const Source& source, uint32_t want, Figures* figures, ReadFailure* failure) {
-  if (int error = ReadParsed(source, kStatus, ParseStatus, &figures->status, failure)) return error;
+  figures->status = {};
+  if ((want & kWantStatus) != 0) {
+    if (int error = ReadParsed(source, kStatus, ParseStatus, &figures->status, failure)) return error;
+  }
   figures->rollup_kib = NAN;
   if ((want & kWantRollup) != 0) {
     int64_t kib;
@@ -142,7 +145,8 @@ int ReadFigures(const Source& source, uint32_t want, Figures* figures, ReadFailu
   return ReadParsed(source, kStat, ParseStat, &figures->stat, failure);
 }
 
-void ToRow(const Figures& figures, ProcessRow* row) {
+void ToRow(const Figures& figures, uint32_t want, ProcessRow* row) {
+  const bool has_cpu = (want & kWantCpu) != 0;
   const StatText& stat = figures.stat;
   const StatusText& status = figures.status;
   *row = {
@@ -151,9 +155,11 @@ void ToRow(const Figures& figures, ProcessRow* row) {
       .kernel_thread = stat.kernel_thread ? 1.0 : 0.0,
       .threads = static_cast<double>(stat.threads),
       .start_ticks = static_cast<double>(stat.start_ticks),
+      .user_ticks = has_cpu ? static_cast<double>(stat.user_ticks) : 0.0,
+      .system_ticks = has_cpu ? static_cast<double>(stat.system_ticks) : 0.0,
       .stat_rss_pages = static_cast<double>(stat.rss_pages),
-      .resident_pages = static_cast<double>(figures.resident_pages),
-      .anon_kib = static_cast<double>(status.anon_kib),
+      .resident_pages = static_cast<double>(figures.statm.resident_pages),
+      .shared_pages = static_cast<double>(figures.statm.shared_pages),
       .file_kib = static_cast<double>(status.file_kib),
       .shmem_kib = static_cast<double>(status.shmem_kib),
       .swap_kib = static_cast<double>(status.swap_kib),
@@ -170,14 +176,14 @@ void ToRow(const Figures& figures, ProcessRow* row) {
 int ReadFiles(const Source& source, uint32_t want, ProcessRow* row, ReadFailure* failure) {
   Evidence evidence;
   Figures figures;
-  if (int error = ReadStatm(source, &evidence, &figures.resident_pages, failure)) return error;
+  if (int error = ReadStatm(source, &evidence, &figures.statm, failure)) return error;
   if (source.last != nullptr) {
     AddSchedstat(source.kept.schedstat, &evidence);
-    if (UseLast(source.last, evidence, row)) return 0;
+    if (UseLast(source.last, evidence, want, row)) return 0;
   }
   if (int error = ReadFigures(source, want, &figures, failure)) return error;
-  ToRow(figures, row);
-  if (evidence.bytes > 0 && SleepsAlone(figures.stat)) Remember(source.last, evidence, *row);
+  ToRow(figures, want, row);
+  if (evidence.bytes > 0 && SleepsAlone(figures.stat)) Remember(source.last, evidence, want, *row);
   return 0;
 }
 
@@ -199,7 +205,7 @@ int ReadOtherThread(const Source& process, uint32_t want, ProcessRow* row, ReadF
     ReadFailure ended;
     const Source thread = {
         .root = process.root, .pid = process.pid, .tid = threads.pids[i], .kept = none_kept, .last = nullptr};
-    const int failed = ReadFiles(thread, want & kWantRollup, &seen, &ended);
+    const int failed = ReadFiles(thread, want & (kWantRollup | kWantStatus), &seen, &ended);
     if (IsOutOfFiles(failed)) return Fail(failure, ended.file, failed);
     if (failed != 0 || seen.resident_pages == 0) continue;
     // That stat can still be read shows that the pid has not passed to another process.
@@ -207,6 +213,8 @@ int ReadOtherThread(const Source& process, uint32_t want, ProcessRow* row, ReadF
     if (int gone = ReadParsed(process, kStat, ParseStat, &stat, failure)) return gone;
     seen.pid = row->pid;
     seen.start_ticks = row->start_ticks;
+    seen.user_ticks = row->user_ticks;
+    seen.system_ticks = row->system_ticks;
     seen.oom_score_adj = row->oom_score_adj;
     seen.oom_score = row->oom_score;
     seen.name_bytes = row->name_bytes;
@@ -240,7 +248,7 @@ void KeptDescriptors::Close() {
 int ReadProcess(const ProcRoot& root, uint32_t pid, const KeptDescriptors& kept, LastReading* last,
                 uint32_t want, ProcessRow* row, ReadFailure* failure) {
   // A last reading has no figures of the further files. Without schedstat it has no evidence.
-  if (kept.schedstat < 0 || want != 0) last = nullptr;
+  if (kept.schedstat < 0 || (want & ~kWantLasting) != 0) last = nullptr;
   if (kept.open()) {
     return ReadWhole({.root = root, .pid = pid, .tid = 0, .kept = kept, .last = last}, want, row, failure);
   }

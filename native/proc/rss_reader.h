@@ -19,6 +19,11 @@ inline constexpr uint32_t kKeptDescriptors = 4;
 // Bits of `want`: files to read besides the first three.
 inline constexpr uint32_t kWantRollup = 1;
 inline constexpr uint32_t kWantOom = 2;
+inline constexpr uint32_t kWantStatus = 4;
+inline constexpr uint32_t kWantCpu = 8;
+
+// What is wanted of files that the evidence of a LastReading speaks for.
+inline constexpr uint32_t kWantLasting = kWantStatus | kWantCpu;
 
 // A failure in one number: error + kErrnos * file. There are fewer errnos.
 // lib/proc/files/reader-native.ts takes it apart.
@@ -58,6 +63,7 @@ struct LastReading {
   char evidence[96];            // the text of statm, then that of schedstat
   uint32_t evidence_bytes = 0;  // 0: the texts prove nothing, or are too long
   uint32_t uses_left = 0;
+  uint32_t want = 0;  // what `row` was read with
   ProcessRow row;
 };
 

@@ -280,7 +280,7 @@ void ReadsAgainAfterARun() {
   const auto look = [&] {
     ProcessRow row;
     ReadFailure failure;
-    CHECK_EQ(ReadProcess(root, worker.pid, kept, &last, 0, &row, &failure), 0);
+    CHECK_EQ(ReadProcess(root, worker.pid, kept, &last, kWantStatus, &row, &failure), 0);
     return row;
   };
   const double kib = kSwapped / 1024;
@@ -292,18 +292,18 @@ void ReadsAgainAfterARun() {
     printf("skipped: this kernel does not tell whether a process has run\n");
   } else {
     // A figure that no file ever said shows where it is taken from.
-    const double anon = first.anon_kib;
-    last.row.anon_kib = 4711;
+    const double file = first.file_kib;
+    last.row.file_kib = 4711;
     uint32_t looks = 0;
     while (last.uses_left > 0) {
       const ProcessRow row = look();
-      CHECK_EQ(row.anon_kib, 4711);
+      CHECK_EQ(row.file_kib, 4711);
       CHECK_EQ(row.shmem_kib, first.shmem_kib);
       CHECK_EQ(row.resident_pages, first.resident_pages);
       looks++;
     }
     CHECK(looks >= 16 && looks < 32);
-    CHECK_EQ(look().anon_kib, anon);
+    CHECK_EQ(look().file_kib, file);
     CHECK(last.uses_left > 0);
 
     uint32_t same_statm = 0;
@@ -332,7 +332,7 @@ void ReadsAgainAfterARun() {
   ProcessRow row;
   ReadFailure failure;
   last = LastReading();
-  CHECK_EQ(ReadProcess(root, busy.pid, kept, &last, 0, &row, &failure), 0);
+  CHECK_EQ(ReadProcess(root, busy.pid, kept, &last, kWantStatus, &row, &failure), 0);
   CHECK_EQ(row.state, 'R');
   CHECK_EQ(last.uses_left, 0u);
   kept.Close();
@@ -387,7 +387,7 @@ void FindsTheMemoryOfOtherThreads() {
       CHECK_EQ(row.pid, pid);
       CHECK(row.state != 'Z');
       CHECK_EQ(row.rollup_kib * 1024, row.resident_pages * getpagesize());
-      CHECK(row.anon_kib * 1024 >= kHeldBytes);
+      CHECK((row.resident_pages - row.shared_pages) * getpagesize() >= kHeldBytes);
     }
   }
   End(pid);

@@ -25,7 +25,7 @@ struct Exact {
 };
 
 constexpr char kStat[] =
-    "17080 (a (b) c) S 17074 17074 14516 0 -1 2097216 101 0 0 0 0 0 0 0 20 0 3 0 395558 3133440 410 "
+    "17080 (a (b) c) S 17074 17074 14516 0 -1 2097216 101 0 0 0 37 12 0 0 20 0 3 0 395558 3133440 410 "
     "18446744073709551615 94580390232064 0\n";
 constexpr char kStatm[] = "765 410 390 5 0 93 0\n";
 constexpr char kStatus[] =
@@ -39,19 +39,21 @@ void ReadsEveryField() {
   CHECK_EQ(stat.pid, 17080);
   CHECK_EQ(stat.state, 'S');
   CHECK(stat.kernel_thread);
+  CHECK_EQ(stat.user_ticks, 37);
+  CHECK_EQ(stat.system_ticks, 12);
   CHECK_EQ(stat.threads, 3);
   CHECK_EQ(stat.start_ticks, 395558);
   CHECK_EQ(stat.rss_pages, 410);
   CHECK_EQ(stat.name_bytes, 7u);
   CHECK(memcmp(stat.name, "a (b) c", 7) == 0);
 
-  int64_t pages;
-  CHECK(ParseStatm(kStatm, strlen(kStatm), &pages));
-  CHECK_EQ(pages, 410);
+  StatmText statm;
+  CHECK(ParseStatm(kStatm, strlen(kStatm), &statm));
+  CHECK_EQ(statm.resident_pages, 410);
+  CHECK_EQ(statm.shared_pages, 390);
 
   StatusText status;
   CHECK(ParseStatus(kStatus, strlen(kStatus), &status));
-  CHECK_EQ(status.anon_kib, 112);
   CHECK_EQ(status.file_kib, 1528);
   CHECK_EQ(status.shmem_kib, 3);
   CHECK_EQ(status.page_table_kib, 52);
@@ -78,8 +80,8 @@ void SurvivesEveryTruncation() {
   }
   for (size_t length = 0; length < strlen(kStatm); length++) {
     const Exact cut(kStatm, length);
-    int64_t pages;
-    CHECK_EQ(ParseStatm(cut.text, cut.length, &pages), length >= strlen(kStatm) - 1);
+    StatmText statm;
+    CHECK_EQ(ParseStatm(cut.text, cut.length, &statm), length >= strlen(kStatm) - 1);
   }
   for (size_t length = 0; length <= strlen(kStatus); length++) {
     const Exact cut(kStatus, length);
@@ -100,14 +102,15 @@ void RefusesWhatIsNoFigure() {
     CHECK(!ParseInteger(text, strlen(text), &value));
   }
   for (const char* text : {"1 99999999999999999999 1 1 1 1 1", "1 -1 1 1 1 1 1", "1 2 3", "a 2 3 4 5 6 7"}) {
-    CHECK(!ParseStatm(text, strlen(text), &value));
+    StatmText statm;
+    CHECK(!ParseStatm(text, strlen(text), &statm));
   }
   StatusText status;
-  for (const char* text : {"RssAnon:\t1 KB\n", "VmSwap:\n", "RssFile: -1 kB\n", "RssShmem:\t1 kB"}) {
+  for (const char* text : {"VmPTE:\t1 KB\n", "VmSwap:\n", "RssFile: -1 kB\n", "RssShmem:\t1 kB"}) {
     CHECK(!ParseStatus(text, strlen(text), &status));
   }
   CHECK(ParseStatus("", 0, &status));
-  CHECK_EQ(status.anon_kib, 0);
+  CHECK_EQ(status.file_kib, 0);
   StatText stat;
   for (const char* text : {"1 S 2", ")1(", "1 (a)S", "1 (a) 5 1", "(a) S 1"}) {
     CHECK(!ParseStat(text, strlen(text), &stat));

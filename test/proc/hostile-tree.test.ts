@@ -91,9 +91,9 @@ describe.each([{ PERCPU_NATIVE: '0' }, { PERCPU_NATIVE: '1' }])(
            outcome.path = error.path.slice(root.length + 1);
          }
          const pids = (rows) => rows.map(({ pid }) => pid).sort((a, b) => a - b);
-         outcome.scanned = await percpu.scanRss({ root }).then(pids, code);
+         outcome.scanned = await percpu.scanRss({ root, all: true }).then(pids, code);
          try {
-           const scanner = new percpu.RssScanner({ root });
+           const scanner = new percpu.RssScanner({ root, all: true });
            await scanner.scan();
            outcome.kept = pids(await scanner.scan());
          } catch (error) { outcome.kept = code(error); }
@@ -131,7 +131,7 @@ describe.each([{ PERCPU_NATIVE: '0' }, { PERCPU_NATIVE: '1' }])(
       const outcomes = await resultInTime<unknown[]>(
         `const outcomes = [];
        for (const root of ${JSON.stringify([...roots, none])}) {
-         outcomes.push(await percpu.scanRss({ root }).then((rows) => rows.map(({ pid }) => pid), ({ code }) => code));
+         outcomes.push(await percpu.scanRss({ root, all: true }).then((rows) => rows.map(({ pid }) => pid), ({ code }) => code));
        }
        console.log(JSON.stringify(outcomes));`,
         env,

@@ -23,6 +23,8 @@ describe('parseStat', () => {
       name: 'cat',
       state: 'S',
       kernelThread: false,
+      userTicks: 0,
+      systemTicks: 0,
       threads: 1,
       startTicks: 395558,
       rssPages: 410,

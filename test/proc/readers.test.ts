@@ -22,7 +22,7 @@ afterEach(() => {
   for (const tree of trees.splice(0)) tree.remove();
 });
 
-const EVERYTHING = Want.ROLLUP | Want.OOM;
+const EVERYTHING = Want.ROLLUP | Want.OOM | Want.STATUS | Want.CPU;
 
 async function scanAll(reader: ProcReader, root: string, want = 0, pids?: number[]): Promise<ProcessFiles[]> {
   const scanner = reader.openScanner(root, 0);
@@ -48,8 +48,10 @@ describe.each(readers)('the $name reader$skipped', ({ reader: maybe }) => {
       startTicks: 987654,
       approximate: 1000,
       resident: 1234,
+      shared: 400,
+      userTicks: 123,
+      systemTicks: 45,
       rollupKiB: 4936,
-      anonKiB: 11,
       fileKiB: 22,
       shmemKiB: 33,
       swapKiB: 44,
@@ -64,9 +66,11 @@ describe.each(readers)('the $name reader$skipped', ({ reader: maybe }) => {
       kernelThread: false,
       threads: 7,
       startTicks: 987654,
+      userTicks: 123,
+      systemTicks: 45,
       statRssPages: 1000,
       residentPages: 1234,
-      anonKiB: 11,
+      sharedPages: 400,
       fileKiB: 22,
       shmemKiB: 33,
       swapKiB: 44,
@@ -76,7 +80,16 @@ describe.each(readers)('the $name reader$skipped', ({ reader: maybe }) => {
       oomScore: 700,
     };
     expect(reader.readOne(tree.root, 42, EVERYTHING)).toEqual(files);
-    expect(reader.readOne(tree.root, 42, 0)).toEqual({ ...files, rollupKiB: null, oomScoreAdj: 0, oomScore: 0 });
+    const least = {
+      ...files,
+      ...{ userTicks: 0, systemTicks: 0, oomScoreAdj: 0, oomScore: 0, rollupKiB: null },
+      ...{ fileKiB: 0, shmemKiB: 0, swapKiB: 0, pageTableKiB: 0 },
+    };
+    expect(reader.readOne(tree.root, 42, 0)).toEqual(least);
+    expect(reader.readOne(tree.root, 42, Want.CPU)).toEqual({ ...least, userTicks: 123, systemTicks: 45 });
+    const { fileKiB, shmemKiB, swapKiB, pageTableKiB } = files;
+    const breakdown = { fileKiB, shmemKiB, swapKiB, pageTableKiB };
+    expect(reader.readOne(tree.root, 42, Want.STATUS)).toEqual({ ...least, ...breakdown });
   });
 
   test.each([
@@ -115,7 +128,7 @@ describe.each(readers)('the $name reader$skipped', ({ reader: maybe }) => {
       approximate: 490,
       resident: 500,
       rollupKiB: 2000,
-      anonKiB: 1000,
+      fileKiB: 1000,
     };
     const tree = fakeProc()
       .set(5, { name: 'first', state: 'Z', threads: 3, startTicks: 1, oomScoreAdj: 7, oomScore: 8 })
@@ -135,7 +148,7 @@ describe.each(readers)('the $name reader$skipped', ({ reader: maybe }) => {
       oomScoreAdj: 7,
       oomScore: 8,
     });
-    expect(whole).toMatchObject({ residentPages: 500, statRssPages: 490, anonKiB: 1000, rollupKiB: 2000 });
+    expect(whole).toMatchObject({ residentPages: 500, statRssPages: 490, fileKiB: 1000, rollupKiB: 2000 });
     expect(reader.readOne(tree.root, 6, 0)).toMatchObject({ state: 'Z', residentPages: 0 });
     const scanner = reader.openScanner(tree.root, 100);
     for (let scan = 0; scan < 2; scan++) expect((await scanner.scan({ want: EVERYTHING }))[0]).toEqual(whole);
@@ -144,7 +157,7 @@ describe.each(readers)('the $name reader$skipped', ({ reader: maybe }) => {
 
   test('knows zombies and kernel threads', () => {
     const tree = fakeProc().set(5, { state: 'Z' }).set(6, { flags: 0x200040 });
-    expect(reader.readOne(tree.root, 5, 0)).toMatchObject({ state: 'Z', residentPages: 0, anonKiB: 0, swapKiB: 0 });
+    expect(reader.readOne(tree.root, 5, 0)).toMatchObject({ state: 'Z', residentPages: 0, fileKiB: 0, swapKiB: 0 });
     expect(reader.readOne(tree.root, 6, 0)).toMatchObject({ kernelThread: true, pageTableKiB: 0 });
   });
 
@@ -155,11 +168,11 @@ describe.each(readers)('the $name reader$skipped', ({ reader: maybe }) => {
   });
 
   test('names the process that is not there, the file that makes no sense, and the root that is none', () => {
-    const tree = fakeProc().set(5, {}).write(5, 'statm', 'nonsense').set(6, {}).write(6, 'status', 'RssAnon:\t12');
+    const tree = fakeProc().set(5, {}).write(5, 'statm', 'nonsense').set(6, {}).write(6, 'status', 'RssFile:\t12');
     writeFileSync(join(tree.root, '7'), 'a file');
     const codeAndPath = (root: string, pid: number | 'self') => {
       try {
-        return reader.readOne(root, pid, 0);
+        return reader.readOne(root, pid, Want.STATUS);
       } catch (error) {
         const { code, path } = error as NodeJS.ErrnoException;
         return [code, path];
@@ -288,7 +301,7 @@ describe.skipIf(!native!.reader)(`both readers${native!.skipped}`, () => {
   it.each([
     ['stat', () => statText(7, { name: 'a (b) c', approximate: 123, threads: 2 })],
     ['statm', () => Buffer.from(statmText({ resident: 456 }))],
-    ['status', () => Buffer.from(statusText({ anonKiB: 1, fileKiB: 22, shmemKiB: 333, swapKiB: 0, pageTableKiB: 9 }))],
+    ['status', () => Buffer.from(statusText({ fileKiB: 22, shmemKiB: 333, swapKiB: 0, pageTableKiB: 9 }))],
     ['smaps_rollup', () => Buffer.from(rollupText(4711))],
     ['oom_score_adj', () => Buffer.from('-1000\n')],
     ['oom_score', () => Buffer.from('1333\n')],

@@ -6,7 +6,7 @@ import type { Accounting } from '../../lib/proc/accounting/model.js';
 import type { ProcessFiles } from '../../lib/proc/files/process-row.js';
 import { tsReader } from '../../lib/proc/files/reader-ts.js';
 import type { ProcTree } from '../../lib/proc/proc-tree.js';
-import { toReading } from '../../lib/proc/reading.js';
+import { toDetailedReading, toReading } from '../../lib/proc/reading.js';
 import { childResult, percpu } from '../support/built.js';
 import { FakeProc } from '../support/proc-tree.js';
 import { describeUnless, notLinux } from '../support/skip.js';
@@ -30,9 +30,11 @@ const files: ProcessFiles = {
   kernelThread: false,
   threads: 2,
   startTicks: 1,
+  userTicks: 5,
+  systemTicks: 6,
   statRssPages: 1000,
   residentPages: 1100,
-  anonKiB: 4,
+  sharedPages: 300,
   fileKiB: 8,
   shmemKiB: 12,
   swapKiB: 16,
@@ -45,6 +47,7 @@ const flat: Accounting = { model: 'flat-percpu', statmPrecise: true, batch: 32, 
 function tree(changes: Partial<ProcTree> = {}): ProcTree {
   return {
     root: '/x',
+    isThisMachine: false,
     reader: tsReader,
     pageBytes: 4096,
     cpus: { online: 2, possible: 2 },
@@ -55,14 +58,14 @@ function tree(changes: Partial<ProcTree> = {}): ProcTree {
 
 describe('toReading', () => {
   it.each([4096, 16384, 65536])('is in bytes, of pages of %i bytes', (pageBytes) => {
-    expect(toReading(files, tree({ pageBytes }))).toEqual({
+    expect(toDetailedReading(files, tree({ pageBytes }))).toEqual({
       pid: 7,
       name: 'task',
       approximate: 1000 * pageBytes,
       precise: 1100 * pageBytes,
       min: (1000 - 192) * pageBytes,
       max: (1000 + 192) * pageBytes,
-      anon: 4096,
+      anon: 800 * pageBytes,
       file: 8192,
       shmem: 12288,
       swap: 16384,

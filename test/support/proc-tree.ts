@@ -9,13 +9,23 @@ export interface FakeProcess {
   flags?: number;
   threads?: number;
   startTicks?: number;
+  ppid?: number;
+  userTicks?: number;
+  systemTicks?: number;
+  /** Real user id, in status. */
+  uid?: number;
+  /** cmdline as it is, NULs included; without it there is no such file. */
+  cmdline?: string | Uint8Array;
+  /** The content of cgroup; without it there is no such file. */
+  cgroup?: string;
   /** stat. */
   approximate?: number;
   /** statm. */
   resident?: number;
+  /** Of those, files and shared memory; default a third. */
+  shared?: number;
   /** smaps_rollup, in KiB; without it there is no such file. */
   rollupKiB?: number;
-  anonKiB?: number;
   fileKiB?: number;
   shmemKiB?: number;
   swapKiB?: number;
@@ -32,25 +42,28 @@ export function statText(pid: number, process: FakeProcess = {}): Buffer {
     threads = 1,
     startTicks = 1000 + pid,
     approximate = 0,
+    ppid = 1,
+    userTicks = 3,
+    systemTicks = 4,
   } = process;
   const tail =
-    ` ${state} 1 ${pid} ${pid} 0 -1 ${flags} 101 0 0 0 3 4 0 0 20 0 ${threads} 0 ${startTicks} 3133440 ${approximate} ` +
+    ` ${state} ${ppid} ${pid} ${pid} 0 -1 ${flags} 101 0 0 0 ${userTicks} ${systemTicks} 0 0 20 0 ${threads} 0 ${startTicks} 3133440 ${approximate} ` +
     '18446744073709551615 94580390232064 94580390251945 140722782584640 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 ' +
     '94580390267952 94580390269568 94580788563968 140722782591706 140722782591726 140722782591726 140722782593003 0\n';
   return Buffer.concat([Buffer.from(`${pid} (`), Buffer.from(name), Buffer.from(`)${tail}`)]);
 }
 
-export function statmText({ resident = 0 }: FakeProcess = {}): string {
-  return `${2 * resident + 100} ${resident} ${Math.floor(resident / 3)} 5 0 ${resident} 0\n`;
+export function statmText({ resident = 0, shared = Math.floor(resident / 3) }: FakeProcess = {}): string {
+  return `${2 * resident + 100} ${resident} ${shared} 5 0 ${resident} 0\n`;
 }
 
 export function statusText(process: FakeProcess = {}): string {
-  const { anonKiB, fileKiB, shmemKiB, swapKiB, pageTableKiB, state = 'S', threads = 1 } = process;
+  const { uid = 0, fileKiB, shmemKiB, swapKiB, pageTableKiB, state = 'S', threads = 1 } = process;
   const line = (name: string, kib: number | undefined) =>
     kib === undefined ? '' : `${name}:\t${String(kib).padStart(8)} kB\n`;
   return (
-    `Name:\ttask\nUmask:\t0022\nState:\t${state} (something)\nTgid:\t1\nVmPeak:\t    9999 kB\nVmRSS:\t     123 kB\n` +
-    line('RssAnon', anonKiB) +
+    `Name:\ttask\nUmask:\t0022\nState:\t${state} (something)\nTgid:\t1\nUid:\t${uid}\t0\t0\t0\nVmPeak:\t    9999 kB\nVmRSS:\t     123 kB\n` +
+    'RssAnon:\t      99 kB\n' +
     line('RssFile', fileKiB) +
     line('RssShmem', shmemKiB) +
     'VmData:\t     100 kB\n' +
@@ -89,6 +102,8 @@ export class FakeProc {
     writeFileSync(join(directory, 'status'), statusText(process));
     writeFileSync(join(directory, 'oom_score_adj'), `${process.oomScoreAdj ?? 0}\n`);
     writeFileSync(join(directory, 'oom_score'), `${process.oomScore ?? 666}\n`);
+    if (process.cmdline !== undefined) writeFileSync(join(directory, 'cmdline'), process.cmdline);
+    if (process.cgroup !== undefined) writeFileSync(join(directory, 'cgroup'), process.cgroup);
     if (process.rollupKiB !== undefined) writeFileSync(join(directory, 'smaps_rollup'), rollupText(process.rollupKiB));
     return this;
   }

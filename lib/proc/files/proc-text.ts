@@ -7,6 +7,9 @@ export interface ProcStat {
   state: string;
   /** The kernel's own thread (PF_KTHREAD): it has no memory. */
   kernelThread: boolean;
+  /** CPU time in clock ticks, of threads that have ended too. */
+  userTicks: number;
+  systemTicks: number;
   threads: number;
   /** When it started, in clock ticks after boot; with `pid` it names a process for good. */
   startTicks: number;
@@ -29,6 +32,8 @@ const PF_KTHREAD = 0x0020_0000;
 /** The fields after the name begin with field 3, the state. */
 const FIRST_FIELD = 3;
 const FLAGS = 9 - FIRST_FIELD;
+const UTIME = 14 - FIRST_FIELD;
+const STIME = 15 - FIRST_FIELD;
 const NUM_THREADS = 20 - FIRST_FIELD;
 const START_TIME = 22 - FIRST_FIELD;
 const RSS = 24 - FIRST_FIELD;
@@ -56,14 +61,18 @@ export function parseStat(text: string): ProcStat | undefined {
   const pid = parseCount(/^(\d+) *$/.exec(text.slice(0, open))?.[1]);
   const [state = ''] = fields;
   const flags = parseCount(fields[FLAGS]);
+  const userTicks = parseCount(fields[UTIME]);
+  const systemTicks = parseCount(fields[STIME]);
   const threads = parseCount(fields[NUM_THREADS]);
   const startTicks = parseCount(fields[START_TIME]);
   const rssPages = parseCount(fields[RSS]);
   if (pid === undefined || flags === undefined || threads === undefined) return undefined;
+  if (userTicks === undefined || systemTicks === undefined) return undefined;
   if (startTicks === undefined || rssPages === undefined) return undefined;
   if (!/^[A-Za-z]$/.test(state)) return undefined;
   const kernelThread = (flags & PF_KTHREAD) !== 0;
-  return { pid, name: text.slice(open + 1, close), state, kernelThread, threads, startTicks, rssPages };
+  const name = text.slice(open + 1, close);
+  return { pid, name, state, kernelThread, userTicks, systemTicks, threads, startTicks, rssPages };
 }
 
 /** @returns the parent's pid by /proc/PID/stat; undefined for another text. */
@@ -84,7 +93,6 @@ export function parseStatm(text: string): ProcStatm | undefined {
 
 /** What this package needs of /proc/PID/status, in KiB; 0 for a line that is not there, as in zombies and kernel threads. */
 export interface ProcStatus {
-  anonKiB: number;
   fileKiB: number;
   shmemKiB: number;
   swapKiB: number;
@@ -104,14 +112,13 @@ function parseKiBLine(text: string, name: string): number | undefined {
  * @returns undefined when one of the lines is cut off or holds no figure.
  */
 export function parseStatus(text: string): ProcStatus | undefined {
-  const anonKiB = parseKiBLine(text, 'RssAnon');
   const fileKiB = parseKiBLine(text, 'RssFile');
   const shmemKiB = parseKiBLine(text, 'RssShmem');
   const swapKiB = parseKiBLine(text, 'VmSwap');
   const pageTableKiB = parseKiBLine(text, 'VmPTE');
-  if (anonKiB === undefined || fileKiB === undefined || shmemKiB === undefined) return undefined;
+  if (fileKiB === undefined || shmemKiB === undefined) return undefined;
   if (swapKiB === undefined || pageTableKiB === undefined) return undefined;
-  return { anonKiB, fileKiB, shmemKiB, swapKiB, pageTableKiB };
+  return { fileKiB, shmemKiB, swapKiB, pageTableKiB };
 }
 
 /** @returns the real user id by /proc/PID/status; undefined for another text. */

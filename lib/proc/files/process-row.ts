@@ -13,12 +13,16 @@ export interface ProcessFiles {
   threads: number;
   /** When it started, in clock ticks after boot; with `pid` it names a process for good. */
   startTicks: number;
+  /** CPU time in clock ticks, of threads that have ended too; 0 where it was not asked for. */
+  userTicks: number;
+  systemTicks: number;
   /** /proc/PID/stat field 24: the resident set in pages, as the kernel's fast read has it. */
   statRssPages: number;
   /** /proc/PID/statm field 2: the resident set in pages. */
   residentPages: number;
-  /** `RssAnon`, `RssFile`, `RssShmem`, `VmSwap` and `VmPTE` of /proc/PID/status; 0 where there is no such line. */
-  anonKiB: number;
+  /** Field 3: file mappings and shared memory of those. */
+  sharedPages: number;
+  /** `RssFile`, `RssShmem`, `VmSwap` and `VmPTE` of /proc/PID/status; 0 where there is no such line or it was not asked for. */
   fileKiB: number;
   shmemKiB: number;
   swapKiB: number;
@@ -40,9 +44,11 @@ export const ROW_FIELDS = [
   'kernelThread',
   'threads',
   'startTicks',
+  'userTicks',
+  'systemTicks',
   'statRssPages',
   'residentPages',
-  'anonKiB',
+  'sharedPages',
   'fileKiB',
   'shmemKiB',
   'swapKiB',
@@ -56,12 +62,16 @@ export const ROW_FIELDS = [
 /** Bytes of the name, which follows the figures. */
 export const ROW_NAME_BYTES = 64;
 
-/** Which files are read besides stat, statm and status: a set of bits. */
+/** What is read besides stat's and statm's figures: a set of bits. */
 export const Want = {
   /** smaps_rollup: the precise sum over all page tables, the most expensive read. */
   ROLLUP: 1,
   /** oom_score_adj and oom_score. */
   OOM: 2,
+  /** status, which costs as much as all else of an active process. */
+  STATUS: 4,
+  /** CPU time. */
+  CPU: 8,
 } as const;
 
 /** The files of a process; the first three are the ones that can stay open. */

@@ -3,7 +3,7 @@ import { codeOf } from '../../errors.js';
 import { processError, rootError } from './errors.js';
 import { type ProcessDirectory, type ReadFile, withPaths } from './kept-files.js';
 import { listPids } from './pid-list.js';
-import { parseInteger, parseRollup, parseStat, parseStatm, parseStatus } from './proc-text.js';
+import { type ProcStatus, parseInteger, parseRollup, parseStat, parseStatm, parseStatus } from './proc-text.js';
 import { type ProcessFile, type ProcessFiles, Want } from './process-row.js';
 
 /** This process, or the machine, has no descriptors left: that says nothing about the process to be read. */
@@ -54,6 +54,8 @@ function optionalRollup(read: ReadFile): number | null {
   }
 }
 
+const NO_STATUS: ProcStatus = { fileKiB: 0, shmemKiB: 0, swapKiB: 0, pageTableKiB: 0 };
+
 /**
  * Reads stat, which is open all the while, last: that it can be read then shows that the files found by the pid meanwhile are
  * the same process's.
@@ -62,12 +64,13 @@ function optionalRollup(read: ReadFile): number | null {
  */
 function readFiles(read: ReadFile, want: number): ProcessFiles {
   const statm = parsed(read, 'statm', parseStatm);
-  const status = parsed(read, 'status', parseStatus);
+  const status = (want & Want.STATUS) !== 0 ? parsed(read, 'status', parseStatus) : NO_STATUS;
   const rollupKiB = (want & Want.ROLLUP) !== 0 ? optionalRollup(read) : null;
   const wantsOom = (want & Want.OOM) !== 0;
   const oomScoreAdj = wantsOom ? parsed(read, 'oom_score_adj', parseInteger) : 0;
   const oomScore = wantsOom ? parsed(read, 'oom_score', parseInteger) : 0;
   const stat = parsed(read, 'stat', parseStat);
+  const wantsCpu = (want & Want.CPU) !== 0;
   return {
     pid: stat.pid,
     name: stat.name,
@@ -75,8 +78,11 @@ function readFiles(read: ReadFile, want: number): ProcessFiles {
     kernelThread: stat.kernelThread,
     threads: stat.threads,
     startTicks: stat.startTicks,
+    userTicks: wantsCpu ? stat.userTicks : 0,
+    systemTicks: wantsCpu ? stat.systemTicks : 0,
     statRssPages: stat.rssPages,
     residentPages: statm.residentPages,
+    sharedPages: statm.sharedPages,
     ...status,
     rollupKiB,
     oomScoreAdj,
@@ -92,12 +98,13 @@ function readFiles(read: ReadFile, want: number): ProcessFiles {
  */
 function readOtherThread(first: ProcessFiles, read: ReadFile, directory: ProcessDirectory, want: number): ProcessFiles {
   for (const tid of listThreads(directory.path)) {
-    const seen = tid === first.pid ? undefined : tryThread(threadOf(directory, tid), want & Want.ROLLUP);
+    const seen =
+      tid === first.pid ? undefined : tryThread(threadOf(directory, tid), want & (Want.ROLLUP | Want.STATUS));
     if (!seen || seen.residentPages === 0) continue;
     // Nobody else has got the pid meanwhile.
     parsed(read, 'stat', parseStat);
-    const { pid, name, startTicks, oomScoreAdj, oomScore } = first;
-    return { ...seen, pid, name, startTicks, oomScoreAdj, oomScore };
+    const { pid, name, startTicks, userTicks, systemTicks, oomScoreAdj, oomScore } = first;
+    return { ...seen, pid, name, startTicks, userTicks, systemTicks, oomScoreAdj, oomScore };
   }
   return first;
 }

@@ -2,7 +2,7 @@ import { abortError } from '../../errors.js';
 import type { NativeAddon } from '../../native/addon.js';
 import { errnoName, processError, rootError } from './errors.js';
 import { NativeRows, ROW_BYTES } from './native-row.js';
-import { FILES, type ProcessFiles } from './process-row.js';
+import { FILES, type ProcessFiles, Want } from './process-row.js';
 import type { ProcReader, Scanner, ScanRequest } from './reader.js';
 
 /** The number of the root itself among the files that can fail. */
@@ -63,7 +63,8 @@ export function nativeReader(addon: NativeAddon): ProcReader {
   const rows = new NativeRows(new ArrayBuffer(ROW_BYTES));
   return {
     readOne(root, pid, want) {
-      const isOwn = pid === 'self' && root === '/proc';
+      // The files of the own process that stay open tell the CPU time of its first thread.
+      const isOwn = pid === 'self' && root === '/proc' && (want & Want.CPU) === 0;
       const failure = isOwn
         ? -addon.readOwnProcess(want, rows.bytes)
         : -addon.readProcess(root, pid === 'self' ? 0 : pid, want, rows.bytes);

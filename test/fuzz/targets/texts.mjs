@@ -50,7 +50,7 @@ export const texts = [
     requireCounts(statm, ['sizePages', 'residentPages', 'sharedPages'], 'statm'),
   ),
   quiet('status', 80, parseStatus, (status) =>
-    requireCounts(status, ['anonKiB', 'fileKiB', 'shmemKiB', 'swapKiB', 'pageTableKiB'], 'status'),
+    requireCounts(status, ['fileKiB', 'shmemKiB', 'swapKiB', 'pageTableKiB'], 'status'),
   ),
   quiet('rollup', 60, parseRollup, (rssKiB) => requireCounts({ rssKiB }, ['rssKiB'], 'rollup')),
   quiet('integer', 40, parseInteger, (value) => require(Number.isSafeInteger(value), `integer ${value}`)),

@@ -241,7 +241,7 @@ const makeTask = () => {
   ]);
   return task;
 };
-const EVERYTHING = 3;
+const EVERYTHING = 15;
 const readers = {
   name: 'readers',
   share: 30,
@@ -253,7 +253,12 @@ const readers = {
     makeTask().with(changes, (path) => {
       const read = (reader) => attempt(outcomes, 'readOne', () => reader.readOne(path, 7, EVERYTHING));
       const found = read(tsReader);
-      if (found) requireCounts(found, ['statRssPages', 'residentPages', 'anonKiB', 'swapKiB', 'startTicks'], 'process');
+      if (found)
+        requireCounts(
+          found,
+          ['statRssPages', 'residentPages', 'sharedPages', 'userTicks', 'swapKiB', 'startTicks'],
+          'process',
+        );
       if (!native.addon) return;
       const both = read(nativeReader(native.addon));
       // No kernel has names of more than 64 bytes; the addon cuts them.

@@ -58,6 +58,8 @@ constexpr Constant kConstants[] = {
     {"KEPT_FILES", kKeptFiles},
     {"WANT_ROLLUP", kWantRollup},
     {"WANT_OOM", kWantOom},
+    {"WANT_STATUS", kWantStatus},
+    {"WANT_CPU", kWantCpu},
     {"ERRNOS", kErrnos},
 };
 
