@@ -1,6 +1,6 @@
 // One pinned native thread with a named strategy.
 
-import { counterInternals } from '../../dist/counter/counter-tree.js';
+import { counterInternals } from '../../dist/counter/internals.js';
 import { runThreads } from '../../dist/counter/run-on-cpus.js';
 import { getAffinity } from '../../dist/index.js';
 import { median } from '../sampling.mjs';

@@ -7,9 +7,10 @@ import { invalidArgType, outOfRange, type PercpuError } from '../errors.js';
 import { requireInteger, requireOneOf, requireOptions } from '../validate.js';
 import { readLayout, requireArena, writeLayout } from './arena-header.js';
 import { ArenaMemory, isShareable, type ShareableMemory } from './arena-memory.js';
-import type { CounterEngine, EngineFactory, EngineName } from './engine.js';
+import type { EngineFactory, EngineName } from './engine.js';
 import { tsEngine } from './engine-ts.js';
 import { wasmEngine } from './engine-wasm.js';
+import { type ArenaInternals, arenaInternals, ExistingState, openArenas } from './internals.js';
 import { type ArenaLayout, arenaLayout, LAYOUT_VERSION, layoutWith, MAX_ARENA_BYTES } from './layout.js';
 import { leafPlacement, placeLeaves } from './numa-leaves.js';
 import { SlotAllocator } from './slots.js';
@@ -40,14 +41,6 @@ export interface SharedArena {
   readonly memory: ShareableMemory;
 }
 
-/** What the rest of the library needs of an arena and a user does not. */
-export interface ArenaInternals {
-  readonly memory: ArenaMemory;
-  readonly layout: ArenaLayout;
-  readonly engine: CounterEngine;
-  readonly slots: SlotAllocator;
-}
-
 const FACTORIES: Record<EngineName, EngineFactory> = { wasm: wasmEngine, ts: tsEngine };
 
 /** Arenas this thread has attached or made, so that every handle to one memory leads to one object. */
@@ -55,11 +48,6 @@ const arenas = new Map<number, WeakRef<CounterArena>>();
 const forget = new FinalizationRegistry<number>((arenaId) => {
   if (!arenas.get(arenaId)?.deref()) arenas.delete(arenaId);
 });
-
-/** Set by the class below: the way to what it keeps to itself. */
-export let arenaInternals: (arena: CounterArena) => ArenaInternals;
-/** Makes an arena whose operations run on another engine: how tests reach the C++ one. */
-export let arenaWithEngine: (options: CounterArenaOptions, factory: EngineFactory) => CounterArena;
 
 /** `crypto.randomInt` reaches this far; no two arenas of a process are expected to meet in it. */
 const MAX_ARENA_ID = 2 ** 48 - 1;
@@ -87,16 +75,16 @@ function tellOfEnd(): void {
   });
 }
 
-const CONSTRUCT = Symbol('construct');
-
-interface Construction {
-  readonly [CONSTRUCT]: true;
+/** An arena's memory with the layout written to it, before the arena object exists. */
+interface PreparedArena {
   readonly memory: ArenaMemory;
   readonly layout: ArenaLayout;
   readonly arenaId: number;
   readonly engineName: EngineName;
   readonly factory: EngineFactory;
 }
+
+const existing = new ExistingState<PreparedArena>();
 
 /**
  * One shared memory that holds counters, laid out per CPU: each CPU's leaves of many counters side by side, the items
@@ -117,8 +105,7 @@ export class CounterArena {
   readonly #engineName: EngineName;
 
   static {
-    arenaInternals = (arena) => arena.#internals;
-    arenaWithEngine = (options, factory) => new CounterArena(construction(options, factory) as CounterArenaOptions);
+    openArenas((arena) => arena.#internals);
   }
 
   /**
@@ -135,16 +122,15 @@ export class CounterArena {
    *   that 4 GiB do not hold; PercpuError `ENOMEM` where the process has not enough addresses left (`ulimit -v`).
    */
   constructor(options?: CounterArenaOptions) {
-    const made = isConstruction(options) ? options : construction(options);
-    const { memory, layout } = made;
-    const engine = made.factory(memory, layout);
+    const { memory, layout, arenaId, engineName, factory } = existing.take() ?? prepareArena(options);
+    const engine = factory(memory, layout);
     const slots = new SlotAllocator(memory, layout, engine, (chunk) => placeLeaves(memory, layout, chunk));
     this.#internals = { memory, layout, engine, slots };
-    this.#arenaId = made.arenaId;
-    this.#engineName = made.engineName;
-    arenas.set(made.arenaId, new WeakRef(this));
+    this.#arenaId = arenaId;
+    this.#engineName = engineName;
+    arenas.set(arenaId, new WeakRef(this));
     tellOfEnd();
-    forget.register(this, made.arenaId);
+    forget.register(this, arenaId);
   }
 
   /** The tree above the leaves of every counter in this arena. */
@@ -235,19 +221,14 @@ export class CounterArena {
     const known = arenas.get(arenaId)?.deref();
     if (known) return known;
     const layout = readLayout(arenaMemory);
-    return new CounterArena({
-      [CONSTRUCT]: true,
-      memory: arenaMemory,
-      layout,
-      arenaId,
-      engineName,
-      factory: FACTORIES[engineName],
-    } satisfies Construction as CounterArenaOptions);
+    const prepared = { memory: arenaMemory, layout, arenaId, engineName, factory: FACTORIES[engineName] };
+    return existing.construct(prepared, () => new CounterArena());
   }
 }
 
-function isConstruction(options: unknown): options is Construction {
-  return typeof options === 'object' && options !== null && CONSTRUCT in options;
+/** Makes an arena whose operations run on another engine: how tests reach the C++ one. */
+export function arenaWithEngine(options: CounterArenaOptions, factory: EngineFactory): CounterArena {
+  return existing.construct({ ...prepareArena(options), factory }, () => new CounterArena());
 }
 
 /**
@@ -307,7 +288,7 @@ function reserve(
   throw refused;
 }
 
-function construction(options: CounterArenaOptions | undefined, factory?: EngineFactory): Construction {
+function prepareArena(options: CounterArenaOptions | undefined): PreparedArena {
   const { cpus, capacity, engine = 'auto' } = requireOptions(options, ['cpus', 'capacity', 'engine']);
   const requested = requireOneOf(engine, 'options.engine', ['auto', 'wasm', 'ts']);
   if (cpus !== undefined) requireInteger(cpus, 'options.cpus', { min: 1, max: MAX_CPUS });
@@ -321,12 +302,5 @@ function construction(options: CounterArenaOptions | undefined, factory?: Engine
   const { memory, layout, engineName } = reserve(engineNames, wanted, capacity !== undefined);
   const arenaId = randomInt(1, MAX_ARENA_ID);
   writeLayout(memory, layout, arenaId);
-  return {
-    [CONSTRUCT]: true,
-    memory,
-    layout,
-    arenaId,
-    engineName,
-    factory: factory ?? FACTORIES[engineName],
-  };
+  return { memory, layout, arenaId, engineName, factory: FACTORIES[engineName] };
 }

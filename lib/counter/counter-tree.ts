@@ -2,16 +2,9 @@ import { ADDS_PER_GETCPU, threadCpu } from '../cpu/thread-cpu.js';
 import { destroyedError, invalidArgType, outOfRange } from '../errors.js';
 import { native } from '../native/native.js';
 import { requireInteger, requireOptions, requireSafeInteger } from '../validate.js';
-import {
-  type ArenaInternals,
-  arenaInternals,
-  CounterArena,
-  MAX_COUNTERS_AT_ONCE,
-  requireHandle,
-  runsOf,
-  type SharedArena,
-} from './arena.js';
+import { CounterArena, MAX_COUNTERS_AT_ONCE, requireHandle, runsOf, type SharedArena } from './arena.js';
 import type { CounterEngine } from './engine.js';
+import { arenaInternals, ExistingState, openCounters } from './internals.js';
 import { LAYOUT_VERSION, slotAddresses } from './layout.js';
 import { type Accuracy, kernelAccuracy, MAX_BATCH_SIZE, tightSlack } from './tree-shape.js';
 
@@ -40,21 +33,6 @@ export interface Bounds {
   max: number;
 }
 
-/** What native code needs to work on a counter. */
-export interface CounterInternals {
-  readonly arena: ArenaInternals;
-  readonly slot: number;
-  readonly descriptor: number;
-  readonly generation: number;
-}
-
-/**
- * Set by the class below: the way to what it keeps to itself.
- *
- * @throws PercpuError `ERR_DESTROYED`.
- */
-export let counterInternals: (counter: CounterTree) => CounterInternals;
-
 const DEFAULT_BATCH_SIZE = 32;
 
 // Constants of this thread, so that the optimising compiler sees an address instead of a chain of objects in add().
@@ -68,20 +46,15 @@ function pollCpu(): void {
   cpuView[0] = native.addon?.currentCpu() ?? 0;
 }
 
-/** A slot that is the caller's own: what a counter object is made around. */
-class Slot {
+/** A slot whose counter is live, as a CounterTree is made around it. */
+interface LiveSlot {
   readonly arena: CounterArena;
   readonly number: number;
   readonly generation: number;
   readonly batchSize: number;
-
-  constructor(arena: CounterArena, number: number, generation: number, batchSize: number) {
-    this.arena = arena;
-    this.number = number;
-    this.generation = generation;
-    this.batchSize = batchSize;
-  }
 }
+
+const existing = new ExistingState<LiveSlot>();
 
 /** A sum of any size, exactly: a number where that is a safe integer. The two kinds compare with `<` and `>`. */
 type Sum = number | bigint;
@@ -117,7 +90,7 @@ export class CounterTree {
   readonly batchSize: number;
 
   static {
-    counterInternals = (counter) => {
+    openCounters((counter) => {
       counter.#requireAlive();
       return {
         arena: arenaInternals(counter.#arena),
@@ -125,7 +98,7 @@ export class CounterTree {
         descriptor: counter.#descriptor,
         generation: counter.#generation,
       };
-    };
+    });
   }
 
   /**
@@ -134,7 +107,7 @@ export class CounterTree {
    *   free memory is still quarantined after counters that were shared: `await arena.ready()` then waits for it.
    */
   constructor(options?: CounterTreeOptions) {
-    const slot = options instanceof Slot ? options : claimSlots(1, options)[0]!;
+    const slot = existing.take() ?? claimSlots(1, options)[0]!;
     const { layout, engine } = arenaInternals(slot.arena);
     this.#arena = slot.arena;
     this.#engine = engine;
@@ -156,7 +129,7 @@ export class CounterTree {
    */
   static createMany(count: number, options?: CounterTreeOptions): CounterTree[] {
     requireInteger(count, 'count', { min: 1, max: MAX_COUNTERS_AT_ONCE });
-    return claimSlots(count, options).map((slot) => new CounterTree(slot as unknown as CounterTreeOptions));
+    return claimSlots(count, options).map((slot) => existing.construct(slot, newCounter));
   }
 
   /**
@@ -384,7 +357,7 @@ export class CounterTree {
     // Destroyed meanwhile, it may be another counter's by now, half written.
     if (slots.generation(slot) !== generation) throw destroyedError();
     if (batchSize === 0) throw outOfRange('shared', 'a handle to a counter whose memory is intact', shared);
-    return new CounterTree(new Slot(arena, slot, generation, batchSize) as unknown as CounterTreeOptions);
+    return existing.construct({ arena, number: slot, generation, batchSize }, newCounter);
   }
 
   /** Gives the counter's memory back, for all threads and whether it was shared or not. Idempotent; every further use is `ERR_DESTROYED`. */
@@ -399,6 +372,10 @@ export class CounterTree {
   #requireAlive(): void {
     if (arenaInternals(this.#arena).slots.generation(this.#slot) !== this.#generation) throw destroyedError();
   }
+}
+
+function newCounter(): CounterTree {
+  return new CounterTree();
 }
 
 function signOf(a: Sum, b: Sum): -1 | 0 | 1 {
@@ -418,7 +395,7 @@ function requireSafeSum(sum: number, method: string, twin: string): number {
   );
 }
 
-function claimSlots(count: number, options: CounterTreeOptions | undefined): Slot[] {
+function claimSlots(count: number, options: CounterTreeOptions | undefined): LiveSlot[] {
   const {
     batchSize = DEFAULT_BATCH_SIZE,
     initial = 0,
@@ -433,12 +410,12 @@ function claimSlots(count: number, options: CounterTreeOptions | undefined): Slo
   if (!(arena instanceof CounterArena)) throw invalidArgType('options.arena', 'a CounterArena', arena);
   const { slots, layout } = arenaInternals(arena);
   slots.requireCapacity(count);
-  const claimed: Slot[] = [];
+  const claimed: LiveSlot[] = [];
   try {
     for (const run of runsOf(count, layout)) {
       const first = slots.claim(run, batchSize, initial);
       for (let slot = first; slot < first + run; slot++) {
-        claimed.push(new Slot(arena, slot, slots.generation(slot), batchSize));
+        claimed.push({ arena, number: slot, generation: slots.generation(slot), batchSize });
       }
     }
   } catch (error) {

@@ -29,7 +29,7 @@ export function wasmEngine(memory: ArenaMemory, { shape, leafOffsetEntries }: Ar
   const instance = new WebAssembly.Instance(compiled, {
     env: { memory: memory.shareable as WebAssembly.Memory, destroyed: throwDestroyed },
   });
-  const hotPath = instance.exports as unknown as HotPath;
+  const hotPath = instance.exports as HotPath;
   const [a1 = 0, a2 = 0, a3 = 0, a4 = 0] = shape.arityOrders;
   hotPath.init(shape.cpus, leafOffsetEntries - 1, shape.order, shape.levels, a1, a2, a3, a4);
   return { name: 'wasm', ...hotPath };

@@ -4,7 +4,8 @@ import { requireCpus } from '../cpu/cpu-argument.js';
 import { abortError, destroyedError, invalidArgType, outOfRange, systemError } from '../errors.js';
 import { requireNative } from '../native/native.js';
 import { requireInteger, requireOptions, requireSafeInteger } from '../validate.js';
-import { type CounterInternals, CounterTree, counterInternals } from './counter-tree.js';
+import { CounterTree } from './counter-tree.js';
+import { type CounterInternals, counterInternals } from './internals.js';
 
 export interface RunOnCpusOptions {
   /** What the threads add to. */

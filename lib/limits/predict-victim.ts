@@ -7,8 +7,9 @@ import {
   preciseBadness,
   scoreOfBadness,
 } from '../oom/badness.js';
-import type { OomTask } from '../oom/memory.js';
-import { selectVictim, type VictimSelection } from '../oom/select-victim.js';
+import type { Preference } from '../oom/candidates.js';
+import type { OomTask, PageBounds } from '../oom/memory.js';
+import { selectPreferred, type VictimSelection } from '../oom/select-victim.js';
 import { listPids } from '../proc/files/pid-list.js';
 import { type ProcessFiles, Want } from '../proc/files/process-row.js';
 import { type MachineMemory, machineMemory } from '../proc/machine-memory.js';
@@ -116,6 +117,8 @@ interface Task extends OomTask {
   pid: number;
   mm: ProcessMemory | null;
   files: ProcessFiles;
+  /** What `prefer` and `avoid` add to its badness. */
+  preferredPages: number;
 }
 
 /** A number that no process has, for the first process of a pid namespace. */
@@ -151,12 +154,16 @@ function scoredZero(rows: ProcessFiles[], own: ProcessFiles | undefined, machine
   return new Set(competing.filter(({ oomScore }) => oomScore === 0));
 }
 
-/** Selects again without those that end meanwhile: a precise sum may be a file read later. */
-function selectAmongRemaining(tasks: Task[], totalPages: number): { remaining: Task[]; selection: VictimSelection } {
+/** Selects again without the processes that end during the selection: a precise sum may be a file read later. */
+function selectAmongRemaining(
+  tasks: Task[],
+  totalPages: number,
+  preference: Preference,
+): { remaining: Task[]; selection: VictimSelection } {
   let remaining = tasks;
   for (;;) {
     try {
-      return { remaining, selection: selectVictim(remaining, { totalPages }) };
+      return { remaining, selection: selectPreferred(remaining, { totalPages }, preference) };
     } catch (error) {
       if (!(error instanceof ProcessGone)) throw error;
       remaining = remaining.filter(({ files }) => files.pid !== error.pid);
@@ -164,31 +171,44 @@ function selectAmongRemaining(tasks: Task[], totalPages: number): { remaining: T
   }
 }
 
+function preferenceOf(tasks: Task[]): Preference {
+  const pages = new Map<OomTask, number>(tasks.map((task) => [task, task.preferredPages]));
+  return (task) => pages.get(task) ?? 0;
+}
+
+/** Where `rankPages` must lie once the process is summed. */
+function rankBounds(task: EligibleTask, adjUnit: number): PageBounds {
+  const { min, max } = badnessBounds(task, adjUnit);
+  return { min: min + task.preferredPages, max: max + task.preferredPages };
+}
+
+/** Badness and preference: what the ranking goes by. */
+function rankPages(task: EligibleTask, adjUnit: number): number {
+  const badness = task.mm.isSummed ? preciseBadness(task, adjUnit) : approximateBadness(task, adjUnit);
+  return badness + task.preferredPages;
+}
+
 function rank(tasks: EligibleTask[], adjUnit: number, root: string): RankedProcess[] {
   const observers = observerPids(root);
-  const ranking = tasks.map((task) => {
-    const { min, max } = badnessBounds(task, adjUnit);
-    return {
-      pid: task.files.pid,
-      name: task.files.name,
-      badness: task.mm.isSummed ? preciseBadness(task, adjUnit) : approximateBadness(task, adjUnit),
-      min,
-      max,
-      oomScore: task.files.oomScore,
-      oomScoreAdj: adjOf(task.files),
-      observer: observers.has(task.files.pid),
-    };
-  });
+  const ranking = tasks.map((task) => ({
+    pid: task.files.pid,
+    name: task.files.name,
+    badness: rankPages(task, adjUnit),
+    ...rankBounds(task, adjUnit),
+    oomScore: task.files.oomScore,
+    oomScoreAdj: adjOf(task.files),
+    observer: observers.has(task.files.pid),
+  }));
   return ranking.sort((a, b) => b.badness - a.badness || b.pid - a.pid);
 }
 
-/** Whether another process may have as high a precise badness as the victim. */
+/** Whether another process may rank as high as the victim by its precise badness. */
 function hasRival(tasks: EligibleTask[], victim: EligibleTask | undefined, adjUnit: number): boolean {
   if (!victim) return false;
-  const highest = preciseBadness(victim, adjUnit);
+  const highest = preciseBadness(victim, adjUnit) + victim.preferredPages;
   return tasks.some((task) => {
     if (task === victim) return false;
-    const most = task.mm.isSummed ? preciseBadness(task, adjUnit) : badnessBounds(task, adjUnit).max;
+    const most = task.mm.isSummed ? rankPages(task, adjUnit) : rankBounds(task, adjUnit).max;
     return most >= highest;
   });
 }
@@ -326,8 +346,8 @@ export async function predictVictim(options?: PredictVictimOptions): Promise<Vic
   const totalPages = group ? cgroupTotalPages(group, machine, tree.pageBytes) : machinePages;
   const { policy, isKnown } = readOomPolicy(tree.root, group !== undefined);
 
-  const preference = Math.round(PREFERENCE * totalPages);
-  const shift = (name: string) => (prefer?.test(name) ? preference : 0) - (avoid?.test(name) ? preference : 0);
+  const step = Math.round(PREFERENCE * totalPages);
+  const preferredPages = (name: string) => (prefer?.test(name) ? step : 0) - (avoid?.test(name) ? step : 0);
   const ineligible = scoredZero(rows, ownFiles(tree), machinePages);
   const tasks = rows.map(
     (files): Task => ({
@@ -335,17 +355,19 @@ export async function predictVictim(options?: PredictVictimOptions): Promise<Vic
       name: files.name,
       files,
       // Without memory there is nothing to gain: as a task that has given its own back.
-      mm: hasMemory(files) ? new ProcessMemory(files, tree, shift(files.name)) : null,
+      mm: hasMemory(files) ? new ProcessMemory(files, tree) : null,
+      preferredPages: preferredPages(files.name),
       oomScoreAdj: adjOf(files),
       kernelThread: files.kernelThread,
       inVfork: ineligible.has(files),
     }),
   );
-  const { remaining, selection } = selectAmongRemaining(tasks, totalPages);
+  const preference = preferenceOf(tasks);
+  const { remaining, selection } = selectAmongRemaining(tasks, totalPages, preference);
   const eligible = remaining.filter(isEligibleTask);
   const adjUnit = adjUnitPages(totalPages);
   const victim = eligible.find((task) => task === selection.victim);
-  const approximate = selectVictim(remaining, { totalPages, strategy: 'approximate' }).victim;
+  const approximate = selectPreferred(remaining, { totalPages, strategy: 'approximate' }, preference).victim;
   const isOpen =
     eligible.some(({ mm }) => mm.refused) ||
     unseen > 0 ||

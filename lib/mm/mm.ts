@@ -1,8 +1,9 @@
 import { channel } from 'node:diagnostics_channel';
-import { arenaInternals, CounterArena, requireHandle, type SharedArena } from '../counter/arena.js';
+import { CounterArena, requireHandle, type SharedArena } from '../counter/arena.js';
 import type { ArenaMemory } from '../counter/arena-memory.js';
-import { type Bounds, CounterTree, counterInternals } from '../counter/counter-tree.js';
+import { type Bounds, CounterTree } from '../counter/counter-tree.js';
 import type { CounterEngine } from '../counter/engine.js';
+import { arenaInternals, counterInternals, ExistingState } from '../counter/internals.js';
 import { Descriptor, LAYOUT_VERSION, slotOfDescriptor } from '../counter/layout.js';
 import { type Accuracy, tightSlack } from '../counter/tree-shape.js';
 import { destroyedError, invalidArgType, outOfRange } from '../errors.js';
@@ -58,20 +59,15 @@ export interface MmLeaks {
   leaked: Partial<Record<MmCounter, number>>;
 }
 
-/** Counters that exist: what an attached mm is made around. */
-class Attached {
+/** What an attached mm is made around. */
+interface AttachedMm {
   readonly arena: CounterArena;
   readonly name: string;
   readonly pageTableBytes: number;
   readonly counters: readonly CounterTree[];
-
-  constructor(arena: CounterArena, name: string, pageTableBytes: number, counters: readonly CounterTree[]) {
-    this.arena = arena;
-    this.name = name;
-    this.pageTableBytes = pageTableBytes;
-    this.counters = counters;
-  }
 }
+
+const existing = new ExistingState<AttachedMm>();
 
 /**
  * The memory counters of a process as the kernel's series keeps them: a counter tree each for files, anonymous memory, swap
@@ -113,12 +109,12 @@ export class Mm implements OomMemory {
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; PercpuError `ERR_ARENA_FULL`.
    */
   constructor(options?: MmOptions) {
-    const attached = options instanceof Attached ? options : undefined;
+    const attached = existing.take();
     const {
       arena = CounterArena.default,
       name = '',
       pageTableBytes = 0,
-    } = attached ?? requireOptions(options as MmOptions | undefined, ['arena', 'name', 'pageTableBytes']);
+    } = attached ?? requireOptions(options, ['arena', 'name', 'pageTableBytes']);
     if (typeof name !== 'string') throw invalidArgType('options.name', 'a string', name);
     requireInteger(pageTableBytes, 'options.pageTableBytes', { min: 0, max: Number.MAX_SAFE_INTEGER });
     const [file, anon, swap, shmem] = attached?.counters ?? CounterTree.createMany(MM_COUNTERS.length, { arena });
@@ -304,7 +300,8 @@ export class Mm implements OomMemory {
       counters.every(({ batchSize }) => batchSize === counters[0]!.batchSize) &&
       new Set(places.map(({ slot }) => slot)).size === places.length;
     if (!isMm) throw outOfRange('shared.counters', 'the four counters of one mm', places);
-    return new Mm(new Attached(CounterArena.attach(arena), name, pageTableBytes, counters) as MmOptions);
+    const attached = { arena: CounterArena.attach(arena), name, pageTableBytes, counters };
+    return existing.construct(attached, () => new Mm());
   }
 
   [Symbol.dispose](): void {

@@ -10,8 +10,13 @@ import { pathToFileURL } from 'node:url';
 export function ownLocation(): string | undefined {
   const { prepareStackTrace } = Error;
   try {
-    Error.prepareStackTrace = (_, sites) => sites.map((site) => site.getFileName());
-    const names = new Error().stack as unknown as (string | null | undefined)[];
+    let names: (string | null | undefined)[] = [];
+    Error.prepareStackTrace = (_, sites) => {
+      names = sites.map((site) => site.getFileName());
+      return '';
+    };
+    // V8 makes the trace when `stack` is read first, or with the object.
+    void new Error().stack;
     // Code that a bundler hands to eval has a name that is no path; the frame that called it is the bundle's.
     for (const name of names) {
       if (name?.startsWith('file:')) return name;

@@ -1,6 +1,9 @@
 import { approximateBadness, badnessBounds, preciseBadness } from './badness.js';
 import type { OomTask } from './memory.js';
 
+/** @returns pages that a ranking adds to a task's badness, to prefer it as a victim; negative to avoid it. */
+export type Preference = (task: OomTask) => number;
+
 /**
  * The eligible tasks of one selection in scan order, with what is known of each one's badness: a range of pages that
  * shrinks to one value when the task is summed. Parallel arrays, so that a scan keeps no object per task.
@@ -22,10 +25,12 @@ export class Candidates {
 
   readonly #adjUnit: number;
   readonly #withApproximate: boolean;
+  readonly #preference: Preference;
 
-  constructor(adjUnit: number, withApproximate: boolean) {
+  constructor(adjUnit: number, withApproximate: boolean, preference: Preference) {
     this.#adjUnit = adjUnit;
     this.#withApproximate = withApproximate;
+    this.#preference = preference;
   }
 
   get length(): number {
@@ -34,16 +39,18 @@ export class Candidates {
 
   add(task: OomTask): void {
     const { min, max } = badnessBounds(task, this.#adjUnit);
-    if (this.#withApproximate) this.approximate.push(approximateBadness(task, this.#adjUnit));
+    const preferred = this.#preference(task);
+    if (this.#withApproximate) this.approximate.push(approximateBadness(task, this.#adjUnit) + preferred);
     this.tasks.push(task);
-    this.lower.push(min);
-    this.upper.push(max);
-    if (min > this.highestMinimum) this.highestMinimum = min;
+    this.lower.push(min + preferred);
+    this.upper.push(max + preferred);
+    if (min + preferred > this.highestMinimum) this.highestMinimum = min + preferred;
   }
 
   /** Sums candidate `i` precisely. */
   sum(i: number): void {
-    const badness = preciseBadness(this.tasks[i]!, this.#adjUnit);
+    const task = this.tasks[i]!;
+    const badness = preciseBadness(task, this.#adjUnit) + this.#preference(task);
     this.preciseSums++;
     if (badness < this.lower[i]! || badness > this.upper[i]!) this.consistent = false;
     this.lower[i] = badness;

@@ -2,7 +2,7 @@ import { hrtime } from 'node:process';
 import { invalidArgType } from '../errors.js';
 import { requireInteger, requireOneOf, requireOptions } from '../validate.js';
 import { adjUnitPages, isEligible, isUnkillable } from './badness.js';
-import { Candidates } from './candidates.js';
+import { Candidates, type Preference } from './candidates.js';
 import { requireTask, requireTotalPages } from './checks.js';
 import type { OomTask } from './memory.js';
 import { RepeatGuard } from './repeat-guard.js';
@@ -76,12 +76,25 @@ const strategyNames = Object.keys(strategies) as OomStrategy[];
  *   pid. What the iterable or a method of a task's `mm` throws.
  */
 export function selectVictim(tasks: Iterable<OomTask>, options: SelectVictimOptions): VictimSelection {
+  return selectPreferred(tasks, options, noPreference);
+}
+
+function noPreference(): number {
+  return 0;
+}
+
+/** As {@link selectVictim}, by badness + preference: the figures of the selection, in pages, hold both. */
+export function selectPreferred(
+  tasks: Iterable<OomTask>,
+  options: SelectVictimOptions,
+  preference: Preference,
+): VictimSelection {
   const start = hrtime.bigint();
   const { totalPages, strategy, limit } = readOptions(options);
   if (typeof tasks?.[Symbol.iterator] !== 'function') throw invalidArgType('tasks', 'an iterable of tasks', tasks);
 
   const approximate = strategy === 'approximate';
-  let candidates = new Candidates(adjUnitPages(totalPages), approximate);
+  let candidates = new Candidates(adjUnitPages(totalPages), approximate, preference);
   let origin: OomTask | null = null;
   let aborted = false;
   let considered = 0;
@@ -103,7 +116,7 @@ export function selectVictim(tasks: Iterable<OomTask>, options: SelectVictimOpti
   }
 
   const eligible = candidates.length + (origin ? 1 : 0);
-  if (aborted || origin) candidates = new Candidates(adjUnitPages(totalPages), approximate);
+  if (aborted || origin) candidates = new Candidates(adjUnitPages(totalPages), approximate, preference);
   if (origin && isEligible(origin)) candidates.add(origin);
 
   const search: Strategy = strategies[strategy];

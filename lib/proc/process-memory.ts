@@ -13,19 +13,16 @@ export class ProcessGone extends Error {
   }
 }
 
-/** A real process's memory as the OOM ranking sees it, in pages: files that were read already, and one dear one. */
+/** A real process's memory as the OOM ranking sees it, in pages: files that were read already, and smaps_rollup, an expensive read, when its sum is asked for. */
 export class ProcessMemory implements OomMemory {
   readonly #tree: ProcTree;
-  readonly #shiftPages: number;
   #files: ProcessFiles;
   /** Whether a precise sum was wanted that could not be had. */
   refused = false;
 
-  /** @param shiftPages is added to what is known of the badness, to prefer or avoid the process. */
-  constructor(files: ProcessFiles, tree: ProcTree, shiftPages: number) {
+  constructor(files: ProcessFiles, tree: ProcTree) {
     this.#files = files;
     this.#tree = tree;
-    this.#shiftPages = shiftPages;
   }
 
   /** With smaps_rollup, if that has been read meanwhile. */
@@ -63,7 +60,7 @@ export class ProcessMemory implements OomMemory {
   }
 
   pageTablePages(): number {
-    return this.#pages(this.#files.pageTableKiB) + this.#shiftPages;
+    return this.#pages(this.#files.pageTableKiB);
   }
 
   #pages(kib: number): number {

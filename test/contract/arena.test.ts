@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { arenaInternals, CounterArena } from '../../lib/counter/arena.js';
-import { CounterTree, counterInternals } from '../../lib/counter/counter-tree.js';
+import { CounterArena } from '../../lib/counter/arena.js';
+import { CounterTree } from '../../lib/counter/counter-tree.js';
+import { arenaInternals, counterInternals } from '../../lib/counter/internals.js';
 import { slotAddresses } from '../../lib/counter/layout.js';
 import { describeEngines } from '../support/engines.js';
 import { destroyed, percpuError, thrown } from '../support/thrown.js';

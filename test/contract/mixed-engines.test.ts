@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { arenaInternals } from '../../lib/counter/arena.js';
-import { CounterTree, counterInternals } from '../../lib/counter/counter-tree.js';
+import { CounterTree } from '../../lib/counter/counter-tree.js';
+import { arenaInternals, counterInternals } from '../../lib/counter/internals.js';
 import { percpu, TestWorker, terminateWorkers } from '../support/built.js';
 import { usableEngines } from '../support/engines.js';
 import { randomIntegers, testSeed } from '../support/random.js';

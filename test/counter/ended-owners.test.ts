@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { arenaInternals, CounterArena } from '../../lib/counter/arena.js';
+import { CounterArena } from '../../lib/counter/arena.js';
 import { ArenaMemory } from '../../lib/counter/arena-memory.js';
 import { CounterTree } from '../../lib/counter/counter-tree.js';
+import { arenaInternals } from '../../lib/counter/internals.js';
 import { Header, OWNER_RECORDS } from '../../lib/counter/layout.js';
 import { SlotAllocator } from '../../lib/counter/slots.js';
 

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { arenaInternals, CounterArena } from '../../lib/counter/arena.js';
+import { CounterArena } from '../../lib/counter/arena.js';
 import { ArenaMemory } from '../../lib/counter/arena-memory.js';
-import { CounterTree, counterInternals } from '../../lib/counter/counter-tree.js';
+import { CounterTree } from '../../lib/counter/counter-tree.js';
+import { arenaInternals, counterInternals } from '../../lib/counter/internals.js';
 import { Descriptor } from '../../lib/counter/layout.js';
 import { QUARANTINE_MS, SlotAllocator } from '../../lib/counter/slots.js';
 import type { PercpuError } from '../../lib/errors.js';

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { percpu } from '../support/built.js';
 import { FakeProc, type FakeProcess } from '../support/proc-tree.js';
+import { itUnless, notLinux } from '../support/skip.js';
 import { percpuError, rejected, typeError } from '../support/thrown.js';
 
 const { predictVictim } = percpu;
@@ -153,7 +154,13 @@ describe('predictVictim', () => {
     prefer.lastIndex = 3;
     const { victim, ranking, totalPages } = await predictVictim({ root, prefer });
     expect(victim?.name).toBe('worker');
-    expect(ranking[0]!.badness).toBe(10 + Math.round(0.45 * totalPages));
+    const preference = Math.round(0.45 * totalPages);
+    expect(ranking[0]).toMatchObject({
+      badness: 10 + preference,
+      min: preference,
+      max: 9 + 192 + preference,
+    });
+    expect(ranking[1]).toMatchObject({ badness: 5000, min: 4999 - 192, max: 4999 + 192 });
   });
 
   it('reads the dear file of survivors only, where statm is approximate', async () => {
@@ -216,7 +223,7 @@ describe('predictVictim', () => {
     );
   });
 
-  it.skipIf(!existsSync('/proc/self/statm'))('ranks the processes of this machine', async () => {
+  itUnless(notLinux)('ranks the processes of this machine', async () => {
     const { victim, ranking } = await predictVictim();
     expect(ranking[0]?.pid).toBe(victim?.pid);
     expect(ranking.some(({ pid }) => pid === process.pid)).toBe(true);

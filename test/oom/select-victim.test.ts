@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { oomBadness } from '../../lib/oom/badness.js';
 import type { OomMemory, OomTask } from '../../lib/oom/memory.js';
-import { type OomStrategy, type SelectVictimOptions, selectVictim } from '../../lib/oom/select-victim.js';
+import {
+  type OomStrategy,
+  type SelectVictimOptions,
+  selectPreferred,
+  selectVictim,
+} from '../../lib/oom/select-victim.js';
 import { type FakeMemory, type Figures, fakeTask } from './fake-memory.js';
 
 const strategies: OomStrategy[] = ['exact', 'kernel', 'precise', 'approximate'];
@@ -29,6 +35,27 @@ describe.each(strategies)('selectVictim, %s', (strategy) => {
       eligible: 3,
       preciseSums: strategy === 'precise' ? 3 : 0,
     });
+  });
+
+  it('ranks by badness and preference, and reads page tables as they are', () => {
+    const tasks = [
+      between(2, 10, 12, 14, { pageTables: 5 }),
+      fakeTask(3, { rss: 30, pageTables: 5 }),
+      fakeTask(4, 20, { oomScoreAdj: -1000 }),
+    ];
+    const pages = new Map([
+      [2, 100],
+      [3, -100],
+      [4, 1000],
+    ]);
+    const preference = ({ pid }: OomTask) => pages.get(pid)!;
+    const { victim, badness, certain } = selectPreferred(tasks, { totalPages, strategy }, preference);
+    expect(victim).toBe(tasks[0]);
+    expect(badness).toBe((strategy === 'approximate' ? 10 : 12) + 5 + 100);
+    expect(certain).toBe(true);
+    expect(tasks[0]!.mm!.pageTablePages()).toBe(5);
+    expect(oomBadness(tasks[0]!, totalPages)).toBe(17);
+    expect(selectVictim(tasks, { totalPages, strategy }).victim).toBe(tasks[1]);
   });
 
   it.each<[string, OomTask]>([

@@ -1,5 +1,6 @@
-import { arenaInternals, type CounterArena } from '../../lib/counter/arena.js';
-import { type CounterTree, counterInternals } from '../../lib/counter/counter-tree.js';
+import type { CounterArena } from '../../lib/counter/arena.js';
+import type { CounterTree } from '../../lib/counter/counter-tree.js';
+import { arenaInternals, counterInternals } from '../../lib/counter/internals.js';
 import { CACHE_LINE, Descriptor } from '../../lib/counter/layout.js';
 
 const LEVELS_BY_ORDER = [0, 1, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5];
