@@ -1,5 +1,6 @@
 // Builds the addon that tests load besides the product's: the C++ engine, one operation a call, and the structures and
 // constants that C++ shares with TypeScript. test/native/addon/ has its sources; the package has neither.
+// Usage: node scripts/build-test-addon.mjs
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -39,4 +40,14 @@ export async function buildTestAddon({ out = TEST_ADDON, flags = [] } = {}) {
   mkdirSync(dirname(join(repository, out)), { recursive: true });
   const args = [...FLAGS, ...flags, ...includes.map((folder) => `-I${folder}`)];
   await run(compiler, [...args, ...SOURCES, 'native/binding/values.cc', '-o', out], { capture: true });
+}
+
+if (process.argv[1] === join(repository, 'scripts', 'build-test-addon.mjs')) {
+  try {
+    await buildTestAddon();
+    process.stderr.write(`built ${TEST_ADDON}\n`);
+  } catch (error) {
+    process.stderr.write(`${error.output ?? ''}${error.message}\n`);
+    process.exit(1);
+  }
 }

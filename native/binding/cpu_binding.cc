@@ -1,4 +1,4 @@
-// CPU number, affinity and NUMA placement.
+// The CPU number, affinity, and NUMA placement.
 #include <sched.h>
 #include <cerrno>
 #include <cstdlib>
@@ -12,18 +12,19 @@ namespace percpu {
 
 namespace {
 
-// (): the CPU the calling thread is on, or -1.
+// (): the CPU that the calling thread runs on, or -1.
 Napi::Value CurrentCpu(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), sched_getcpu());
 }
 
-// Environment clean-up runs on the environment's own thread, the one that registered the area.
+// The clean-up hook runs on the environment's thread, which registered the area.
 void GiveBackOwnArea(void* area) {
   UnregisterRseqArea(static_cast<RseqArea*>(area));
   free(area);
 }
 
-// Finds the calling thread's rseq area, or registers one. Returns nullptr and why not.
+// Returns the calling thread's rseq area, registered here if the C library has not registered one. Otherwise
+// returns nullptr and sets the reason.
 RseqArea* OpenArea(Napi::Env env, const char** reason) {
   if (RseqArea* area = LibraryRseqArea()) return area;
   auto* area = static_cast<RseqArea*>(aligned_alloc(32, sizeof(RseqArea)));
@@ -43,8 +44,8 @@ RseqArea* OpenArea(Napi::Env env, const char** reason) {
   return area;
 }
 
-// (): an Int32Array of one element over the calling thread's rseq cpu_id, or a string: why there is none. The
-// memory is the thread's: the array must not outlive it.
+// (): an Int32Array of one element over the calling thread's rseq cpu_id, or a string with the reason why
+// there is none. The memory belongs to the thread: the array must not outlive it.
 Napi::Value OpenCpuId(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const char* reason = "";

@@ -1,5 +1,6 @@
-// What the addon uses of the C++ runtime, made of the C library alone: it then needs no libstdc++, which
-// every system has in another version and some have not at all. native/exports.map keeps these to the addon.
+// The parts of the C++ runtime that the addon uses, built on the C library. The addon then needs no
+// libstdc++: its version differs from system to system, and some systems have none. native/exports.map hides
+// these symbols.
 #include <cstdlib>
 #include <new>
 
@@ -7,7 +8,7 @@ namespace std {
 const nothrow_t nothrow = nothrow_t();
 }
 
-// There are no exceptions to say that memory is out.
+// Exceptions are disabled, so a lack of memory cannot be reported.
 void* operator new(size_t bytes) {
   void* memory = malloc(bytes);
   if (memory == nullptr) abort();
@@ -45,7 +46,7 @@ extern "C" void __cxa_pure_virtual() {
 #if defined(__aarch64__) && !defined(__GLIBC__)
 #include <sys/auxv.h>
 
-// libgcc asks the C library by this name, which only glibc has, whether the CPU has atomic instructions.
+// libgcc calls this function to learn whether the CPU has atomic instructions. Only glibc has it.
 extern "C" unsigned long __getauxval(unsigned long type) {
   return getauxval(type);
 }

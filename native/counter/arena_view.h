@@ -1,6 +1,6 @@
-// An arena's memory as native code sees it: the same layout as lib/counter/layout.ts describes. The memory
-// belongs to JavaScript; a view is valid for as long as somebody holds a reference to the typed array it was
-// opened from.
+// An arena's memory, in the layout that lib/counter/layout.ts describes. test/native/schema.test.ts compares
+// fields and constants. The memory belongs to JavaScript: a view is valid only while a reference to the typed
+// array that it was opened from exists.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +28,8 @@ struct ArenaHeader {
   uint32_t leaf_offset_mask;
 };
 
-// One counter's descriptor. `generation` with `owner` (one 64-bit word), `pins` and `quarantined` are changed
-// by any thread, always atomically.
+// One counter's descriptor. Any thread may change `generation` with `owner` (one 64-bit word), `pins` and
+// `quarantined`, always atomically.
 struct Descriptor {
   uint32_t generation;
   int32_t owner;
@@ -45,14 +45,14 @@ static_assert(sizeof(Descriptor) == kDescriptorBytes);
 // A level of items below the root.
 struct Level {
   uint32_t first_item;  // byte offset among a counter's items
-  uint32_t item_mask;   // items on the level, minus one
+  uint32_t item_mask;   // items of the level, minus one
   uint32_t shift;       // log2(step of the level / batch)
 };
 
 class ArenaView {
  public:
-  // Opens the memory [base, base + bytes). Returns false where it holds no arena of this layout; nothing
-  // outside of the range is ever read, whatever the memory contains.
+  // Opens the memory [base, base + bytes). Returns false if it does not hold an arena of this layout. Reads
+  // nothing outside of the range, whatever the memory contains.
   bool Open(uint8_t* base, size_t bytes) {
     if (bytes < kLeafOffsets) return false;
     const auto* header = reinterpret_cast<const ArenaHeader*>(base);
@@ -70,7 +70,8 @@ class ArenaView {
     for (uint32_t level = 0; level + 1 < shape_.levels; level++) {
       below += shape_.arity_orders[level];
       const uint32_t items = 1u << (shape_.order - below);
-      levels_below_root_[level] = {first_item * kCacheLine, items - 1, below};
+      levels_below_root_[level] = {
+          .first_item = first_item * kCacheLine, .item_mask = items - 1, .shift = below};
       first_item += items;
     }
     return true;
@@ -83,7 +84,7 @@ class ArenaView {
   // Items of a counter below the root.
   uint32_t item_lines() const { return shape_.items > 0 ? shape_.items - 1 : 0; }
 
-  // Any CPU number has a leaf; those beyond the shape share one with a lower number.
+  // Every CPU number has a leaf. Numbers beyond the shape share the leaves of lower ones.
   uint32_t leaf_index(uint32_t cpu) const { return cpu & leaf_offset_mask_; }
   uint32_t leaf_offset(uint32_t index) const { return leaf_offsets_[index]; }
 

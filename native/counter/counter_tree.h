@@ -1,11 +1,11 @@
-// The counter tree over an arena's memory, for native threads. lib/counter/wasm/hot-path.ts draws it and
-// works an example; this is the same arithmetic.
+// The counter tree over an arena's memory, for native threads. lib/counter/wasm/hot-path.ts has a drawing and
+// a worked example of the same arithmetic.
 //
-// Concurrency. Leaves, items and roots are changed only by atomic read-modify-write operations, here and in
-// JavaScript, so no update is lost whoever else writes the same word. Relaxed order is enough for them: the
-// carry of an add follows from the two values that one operation returned, never from a second look, and
-// nobody infers from one word what another one holds. A thread that wants the exact sum first learns that the
-// adders are done (a join, a message), and that orders their adds before its reads.
+// Concurrency. Only atomic read-modify-write operations change leaves, items and roots, here and in
+// JavaScript: no update is lost. Relaxed order is enough for two reasons. The carry of an add follows from
+// the old and new value of one operation, not from a second read. No reader concludes from one word what
+// another word holds. A thread that needs the exact sum learns first that the adders have finished, by a join
+// or a message. That orders their adds before its reads.
 #pragma once
 
 #include <cstddef>
@@ -37,8 +37,8 @@ inline int64_t CarryOf(int64_t before, int64_t after, uint64_t step) {
 
 class CounterTree {
  public:
-  // Opens the counter whose descriptor is at that byte offset. Returns false where one of its words would lie
-  // outside of the arena's memory or unaligned.
+  // Opens the counter whose descriptor is at that byte offset. Returns false if one of its words would lie
+  // outside of the arena's memory, or would not be aligned.
   bool Open(const ArenaView& arena, uint32_t descriptor) {
     const uint64_t end = arena.bytes();
     if (descriptor % kDescriptorBytes != 0 || uint64_t{descriptor} + kDescriptorBytes > end) return false;
@@ -61,18 +61,19 @@ class CounterTree {
     return true;
   }
 
-  // Whether the counter is still the one of that generation, and not destroyed.
+  // Whether the counter of that generation is not destroyed. Acquire: what is read of the counter afterwards
+  // is at least as new as its generation.
   bool HasGeneration(uint32_t generation) const {
     return __atomic_load_n(&descriptor_->generation, __ATOMIC_ACQUIRE) == generation;
   }
 
-  // Adds on a CPU's leaf; any CPU number will do.
+  // Adds on a CPU's leaf, for any CPU number.
   void Add(uint32_t cpu, int64_t delta) {
     const uint32_t index = arena_.leaf_index(cpu);
     PERCPU_PAUSE(kCpuKnown);
     const int64_t before = FetchAddRelaxed(Leaf(index), delta);
     const int64_t after = WrappingAdd(before, delta);
-    // Below batch, no bit from batch upwards differs: nothing is carried.
+    // If no bit from batch upwards has changed, nothing is carried.
     if (static_cast<uint64_t>(before ^ after) < batch_) [[likely]]
       return;
     PERCPU_PAUSE(kLeafAdded);
@@ -87,7 +88,7 @@ class CounterTree {
 
   int64_t LeafValue(uint32_t cpu) const { return LoadRelaxed(Leaf(arena_.leaf_index(cpu))); }
 
-  // Makes the precise sum `value` by changing the bias alone, so that no add that runs meanwhile is lost.
+  // Makes the precise sum `value`. Only the bias changes, so that no concurrent add is lost.
   void Set(int64_t value) {
     const int64_t bias =
         static_cast<int64_t>(static_cast<uint64_t>(value) - static_cast<uint64_t>(SumOfLeaves()));
@@ -95,7 +96,7 @@ class CounterTree {
     __atomic_store_n(root_ + 1, bias, __ATOMIC_RELAXED);
   }
 
-  // Zeroes everything; the caller owns the slot.
+  // Zeroes everything. The caller owns the slot: relaxed, since no other thread uses it yet.
   void Clear() {
     for (uint32_t cpu = 0; cpu < arena_.shape().cpus; cpu++) __atomic_store_n(Leaf(cpu), 0, __ATOMIC_RELAXED);
     for (uint32_t line = 0; line < arena_.item_lines(); line++) {
@@ -105,10 +106,10 @@ class CounterTree {
     __atomic_store_n(root_ + 1, 0, __ATOMIC_RELAXED);
   }
 
-  // While a slot is pinned its memory is not handed out to another counter, even if this one is destroyed.
-  // Returns false, and pins nothing, where it is no longer of that generation. First the count, then the look
-  // (sequentially consistent): whoever frees the slot changes the generation first, and the allocator looks
-  // at the count after that.
+  // Pins the slot: its memory is not given to another counter, even if this one is destroyed. Returns false,
+  // with nothing pinned, if the counter is not of that generation any more. Sequentially consistent: the
+  // count is written before the generation is read. A thread that frees the slot changes the generation
+  // first, and reads the count afterwards. At least one of the two sees the other's write.
   [[nodiscard]] bool Pin(uint32_t generation) {
     __atomic_fetch_add(&descriptor_->pins, 1, __ATOMIC_SEQ_CST);
     PERCPU_PAUSE(kPinCounted);
@@ -117,7 +118,7 @@ class CounterTree {
     return false;
   }
 
-  // Release: the allocator that finds the count at 0 clears the memory after all adds made under the pin.
+  // Release: adds made under the pin come before the clearing by an allocator that finds the count at 0.
   void Unpin() { __atomic_fetch_sub(&descriptor_->pins, 1, __ATOMIC_RELEASE); }
 
  private:
@@ -131,7 +132,7 @@ class CounterTree {
     for (uint32_t level = 0; level + 1 < levels; level++) {
       const Level& at = arena_.level_below_root(level);
       const uint64_t step = uint64_t{batch_} << at.shift;
-      // A multiple of the step cannot change the item's low bits: the item is passed by.
+      // A multiple of the step cannot change the item's low bits: the item is skipped.
       if ((static_cast<uint64_t>(carry) & (step - 1)) == 0) continue;
       auto* item = reinterpret_cast<int64_t*>(items_ + at.first_item + (cpu & at.item_mask) * kCacheLine);
       const int64_t before = FetchAddRelaxed(item, carry);

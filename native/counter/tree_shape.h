@@ -1,4 +1,4 @@
-// The shape of the tree above the per-CPU leaves: how many levels, how many items on each.
+// The shape of the tree above the per-CPU leaves.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,15 @@ inline constexpr uint32_t kMaxLevels = 5;
 struct TreeShape {
   uint32_t cpus = 0;
   uint32_t order = 0;   // ceil(log2(cpus)), 0 … 20
-  uint32_t levels = 0;  // levels of items, the root's included
-  uint32_t items = 0;   // items of all levels, the root included
+  uint32_t levels = 0;  // of items, including the root's
+  uint32_t items = 0;   // of all levels, including the root
   // log2 of the number of children of an item, the lowest level first; the sum is `order`.
   uint32_t arity_orders[kMaxLevels] = {};
 };
 
-// The shape for 1 … kMaxCpus CPUs. Few levels keep the error bound small, few children per item keep the
-// items uncontended; the order is split over the levels as evenly as it goes, the larger parts at the leaves.
+// The shape for 1 … kMaxCpus CPUs. Few levels keep the error bound small. Few children per item keep the
+// items uncontended. The order is split over the levels as evenly as possible, with the larger parts at the
+// leaves.
 constexpr TreeShape MakeTreeShape(uint32_t cpus) {
   TreeShape shape;
   shape.cpus = cpus;

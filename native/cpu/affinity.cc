@@ -37,12 +37,12 @@ bool CpuSet::Has(uint32_t cpu) const {
   return cpu < capacity() && (words_[cpu / kBitsPerWord] >> (cpu % kBitsPerWord) & 1) != 0;
 }
 
-// The system calls themselves: the C library's wrappers differ in what they return and clear.
+// System calls without the C library: its wrappers return different values and clear different bytes.
 int ReadAffinity(pid_t tid, CpuSet* set) {
   for (uint32_t cpus = 1024; cpus <= kMaxAffinityCpus; cpus *= 4) {
     if (!set->Allocate(cpus)) return ENOMEM;
     if (syscall(SYS_sched_getaffinity, tid, set->bytes_, set->words_) >= 0) return 0;
-    // EINVAL: the kernel's own set is larger than this one.
+    // EINVAL: the kernel's set is larger than this one.
     if (errno != EINVAL) return errno;
   }
   return EINVAL;
@@ -63,7 +63,7 @@ void LeaveCpu(int cpu) {
   CpuSet set;
   if (cpu < 0 || sched_getcpu() != cpu || ReadAffinity(0, &set) != 0) return;
   set.Remove(static_cast<uint32_t>(cpu));
-  // An empty set is EINVAL, and everything stays as it was.
+  // An empty set fails with EINVAL and changes nothing.
   WriteAffinity(0, set);
 }
 

@@ -1,4 +1,4 @@
-// Which CPUs a thread may run on, for any number of CPUs: cpu_set_t ends at 1,024.
+// Which CPUs a thread may run on. Any number of CPUs works; cpu_set_t ends at 1,024.
 #pragma once
 
 #include <sys/types.h>
@@ -8,7 +8,7 @@ namespace percpu {
 
 inline constexpr uint32_t kMaxAffinityCpus = 1u << 20;
 
-// A set of CPU numbers below kMaxAffinityCpus, as the kernel's system calls take it.
+// A set of CPU numbers below kMaxAffinityCpus, in the kernel's format.
 class CpuSet {
  public:
   CpuSet() = default;
@@ -16,13 +16,13 @@ class CpuSet {
   CpuSet(const CpuSet&) = delete;
   CpuSet& operator=(const CpuSet&) = delete;
 
-  // Makes an empty set for CPU numbers below `cpus`. Returns false without memory.
+  // Makes an empty set for CPU numbers below `cpus`. Returns false if there is no memory.
   [[nodiscard]] bool Allocate(uint32_t cpus);
-  // Both ignore CPU numbers that there is no room for.
+  // Both ignore CPU numbers from capacity() on.
   void Add(uint32_t cpu);
   void Remove(uint32_t cpu);
   bool Has(uint32_t cpu) const;
-  // CPU numbers the set has room for.
+  // The set has room for the CPU numbers below this.
   uint32_t capacity() const { return static_cast<uint32_t>(bytes_ * 8); }
 
  private:
@@ -33,16 +33,15 @@ class CpuSet {
   size_t bytes_ = 0;
 };
 
-// Both: `tid` 0 is the calling thread; they return 0 or an errno. Source: sched_setaffinity(2).
+// Both return 0 or an errno. `tid` 0 is the calling thread. Source: sched_setaffinity(2).
 int ReadAffinity(pid_t tid, CpuSet* set);
 int WriteAffinity(pid_t tid, const CpuSet& set);
 
-// Restricts the calling thread to one CPU; 0 or an errno (EINVAL: there is no such CPU, it is offline, or not
-// in this process's cpuset).
+// Restricts the calling thread to one CPU. Returns 0 or an errno. EINVAL: the CPU does not exist, is offline,
+// or is not in this process's cpuset.
 int PinCallingThread(uint32_t cpu);
 
-// Takes that CPU from those that the calling thread may run on, where it is running on it and has another
-// one.
+// If the calling thread runs on that CPU and may run on another one, forbids it that CPU.
 void LeaveCpu(int cpu);
 
 }  // namespace percpu

@@ -21,7 +21,7 @@ int PreferNode(void* start, size_t bytes, uint32_t node) {
   unsigned long nodes[kMaxNodes / kBitsPerWord] = {};
   nodes[node / kBitsPerWord] = 1ul << (node % kBitsPerWord);
 #if defined(SYS_mbind)
-  // The kernel reads one bit less than it is told.
+  // The kernel reads one bit less than the given number.
   return syscall(SYS_mbind, start, bytes, kPreferred, nodes, kMaxNodes + 1, 0) == 0 ? 0 : errno;
 #else
   return ENOSYS;

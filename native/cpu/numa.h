@@ -1,4 +1,4 @@
-// Where the pages of a range of memory come from.
+// NUMA placement of memory.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,9 @@ namespace percpu {
 
 size_t PageBytes();
 
-// Asks the kernel to take the pages of [start, start + bytes) from `node` when they are first touched, and
-// from another node where that one has none left. `start` is page aligned. Returns 0 or an errno. Source:
-// mbind(2), MPOL_PREFERRED.
+// Asks the kernel to take the pages of [start, start + bytes) from `node` when they are first touched. If
+// that node has no memory left, they come from another one. `start` is page aligned. Returns 0 or an errno.
+// Source: mbind(2), MPOL_PREFERRED.
 int PreferNode(void* start, size_t bytes, uint32_t node);
 
 }  // namespace percpu

@@ -13,7 +13,7 @@ namespace percpu {
 
 namespace {
 
-// Iterations between two looks at the stop flag: some microseconds of work.
+// Iterations between two reads of the stop flag: some microseconds of work.
 constexpr uint64_t kSlice = 1024;
 
 int64_t NowNs() {
@@ -41,8 +41,8 @@ bool PinnedThreads::Prepare(const uint32_t* cpus, uint32_t threads, uint64_t ite
   results_ = static_cast<PinnedResult*>(calloc(threads, sizeof(PinnedResult)));
   if (handles_ == nullptr || results_ == nullptr) return false;
   for (uint32_t i = 0; i < threads; i++) {
-    handles_[i] = {this, i, {}};
-    results_[i] = {cpus[i], -1, -1, 0, 0};
+    handles_[i] = {.run = this, .number = i, .handle = {}};
+    results_[i] = {.cpu = cpus[i], .start_cpu = -1, .end_cpu = -1, .iterations = 0, .elapsed_ns = 0};
   }
   threads_ = threads;
   iterations_ = iterations;
@@ -85,8 +85,7 @@ void PinnedThreads::Coordinate() {
   awaited_ += created;
   while (awaited_ > 0) pthread_cond_wait(&all_arrived_, &mutex_);
   if (created < threads_) Stop();
-  // All that exist are pinned and waiting: they begin at this moment, or end at once where one could not be
-  // pinned.
+  // All created threads are waiting. They begin now; if one could not be pinned, all end at once.
   start_ns_ = NowNs();
   open_ = true;
   pthread_cond_broadcast(&opened_);
@@ -96,7 +95,7 @@ void PinnedThreads::Coordinate() {
 
 void PinnedThreads::Fail(int error, const char* syscall, int64_t cpu) {
   pthread_mutex_lock(&mutex_);
-  if (failure_.error == 0) failure_ = {error, syscall, cpu};
+  if (failure_.error == 0) failure_ = {.error = error, .syscall = syscall, .cpu = cpu};
   pthread_mutex_unlock(&mutex_);
 }
 
@@ -106,12 +105,14 @@ void* PinnedThreads::RunThread(void* thread) {
   return nullptr;
 }
 
-// Waits until every thread is pinned. Returns false where the run is not to begin.
+// Waits until every thread is pinned. Returns false if the run must not begin.
 bool PinnedThreads::WaitForStart(uint32_t number, int error) {
   PERCPU_PAUSE(kThreadPinned);
   pthread_mutex_lock(&mutex_);
-  if (error != 0 && failure_.error == 0) failure_ = {error, "sched_setaffinity", results_[number].cpu};
-  // Modulo 2^32: below zero until the coordinator has added how many it made.
+  if (error != 0 && failure_.error == 0) {
+    failure_ = {.error = error, .syscall = "sched_setaffinity", .cpu = results_[number].cpu};
+  }
+  // Modulo 2^32: below zero until the coordinator has added the number of created threads.
   if (--awaited_ == 0) pthread_cond_signal(&all_arrived_);
   while (!open_) pthread_cond_wait(&opened_, &mutex_);
   const bool begins = failure_.error == 0;

@@ -1,4 +1,4 @@
-// Runs a loop on several threads at once, each pinned to its CPU, all started together.
+// Runs a loop on several threads. Each is pinned to its CPU, and all start at the same time.
 #pragma once
 
 #include <pthread.h>
@@ -6,26 +6,26 @@
 
 namespace percpu {
 
-// What one thread does. Called on that thread, after it is pinned, again and again until all iterations are
-// done or the run is stopped. The loop it makes must not block.
+// The work of one thread. It is called on the pinned thread, repeatedly, until all iterations are done or the
+// run is stopped. It must not block.
 using PinnedLoop = void (*)(void* context, uint32_t thread, uint32_t cpu, uint64_t iterations);
 
 struct PinnedResult {
-  uint32_t cpu;         // asked for
-  int32_t start_cpu;    // found when the loop began
-  int32_t end_cpu;      // found when it ended
+  uint32_t cpu;         // the requested one
+  int32_t start_cpu;    // where the loop began; -1: it did not begin
+  int32_t end_cpu;      // where the loop ended
   uint64_t iterations;  // done
   int64_t elapsed_ns;   // from the common start to this thread's end
 };
 
 struct PinnedFailure {
-  int error = 0;             // errno, 0: none
-  const char* syscall = "";  // what failed
-  int64_t cpu = -1;          // the CPU it failed for
+  int error = 0;             // an errno; 0: no failure
+  const char* syscall = "";  // the call that failed
+  int64_t cpu = -1;          // the CPU that it failed for
 };
 
-// One run. Start() makes a coordinator thread, which makes the others, waits for them, calls `done` and ends;
-// the starting thread never waits. Whoever owns the run joins it before it goes away.
+// One run. Start() creates a coordinator thread and returns. The coordinator creates the other threads, waits
+// for them, calls `done` and ends.
 class PinnedThreads {
  public:
   using Done = void (*)(void* context);
@@ -35,23 +35,22 @@ class PinnedThreads {
   PinnedThreads(const PinnedThreads&) = delete;
   PinnedThreads& operator=(const PinnedThreads&) = delete;
 
-  // Prepares `threads` threads, thread i on cpus[i]. Returns false without memory.
-  // `stop_word` (may be nullptr) stops the run like Stop() once it is not 0; it must stay readable until
-  // Join().
+  // Prepares `threads` threads, thread i on cpus[i]. Returns false if there is no memory. `stop_word` may be
+  // nullptr. The run stops, as by Stop(), once the word is not 0. The word must stay readable until Join().
   [[nodiscard]] bool Prepare(const uint32_t* cpus, uint32_t threads, uint64_t iterations,
                              const int32_t* stop_word);
 
-  // Returns 0 or the errno of making the coordinator. `done` is called on the
-  // coordinator's thread, once, whatever happened.
+  // Returns 0, or an errno if the coordinator cannot be created. Otherwise `done` is called once, on the
+  // coordinator's thread, also if the run fails.
   [[nodiscard]] int Start(PinnedLoop loop, void* loop_context, Done done, void* done_context);
 
-  // Makes the threads end soon. From any thread, at any time.
+  // Makes the threads end soon. Any thread may call it at any time. Relaxed: see stopped_.
   void Stop() { __atomic_store_n(&stopped_, true, __ATOMIC_RELAXED); }
 
-  // Waits for the coordinator, and so for all threads. Idempotent; from the owner's thread only.
+  // Waits for the coordinator, and so for all threads. Idempotent. Only the owner's thread may call it.
   void Join();
 
-  // After Join(), or on the coordinator's thread in `done`.
+  // Valid after Join(), and on the coordinator's thread in `done`.
   uint32_t threads() const { return threads_; }
   const PinnedResult& result(uint32_t thread) const { return results_[thread]; }
   const PinnedFailure& failure() const { return failure_; }
@@ -86,11 +85,12 @@ class PinnedThreads {
   pthread_t coordinator_ = {};
   bool started_ = false;
 
-  // Written by any thread, read by the loops between slices: no other memory depends on it, so relaxed.
+  // Any thread writes it; the loops read it between slices. Relaxed: no other memory depends on it, nor on
+  // the stop word.
   bool stopped_ = false;
   const int32_t* stop_word_ = nullptr;
 
-  // The start barrier; all of it under the mutex.
+  // The start barrier. The mutex guards all of it.
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
   pthread_cond_t all_arrived_ = PTHREAD_COND_INITIALIZER;
   pthread_cond_t opened_ = PTHREAD_COND_INITIALIZER;

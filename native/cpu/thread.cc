@@ -6,7 +6,7 @@ namespace percpu {
 
 namespace {
 
-// What the library's threads do needs little; the default of 8 MiB would be much address space for thousands.
+// The library's threads need little stack. Thousands with the default of 8 MiB would take much address space.
 constexpr size_t kStackBytes = 256 * 1024;
 
 }  // namespace

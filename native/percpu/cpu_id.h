@@ -1,4 +1,4 @@
-// Which CPU a native thread is on.
+// The CPU number of a native thread.
 #pragma once
 
 #include <sched.h>
@@ -8,13 +8,14 @@
 
 namespace percpu {
 
-// Reads the calling thread's CPU number the cheapest way there is: from the rseq area, one load, or by
-// sched_getcpu(). To be made and used on one thread.
+// Reads the calling thread's CPU number from the rseq area, which is one load; without an area, by
+// sched_getcpu(). An object must be created and used on the same thread.
 class CpuId {
  public:
   CpuId() : area_(LibraryRseqArea()) {}
 
-  // A stale number costs locality only. Where no way works, CPU 0.
+  // The thread may move right after: a stale number costs locality only. Relaxed: the kernel writes the word
+  // on this thread's behalf. Returns 0 if the number cannot be read.
   uint32_t Get() const {
     if (area_ != nullptr) [[likely]] {
       return static_cast<uint32_t>(__atomic_load_n(&area_->cpu_id, __ATOMIC_RELAXED));

@@ -1,6 +1,6 @@
-// Places where a thread may lose its CPU with something half done. In the product they are nothing: no call,
-// no symbol. Tests build the same sources with PERCPU_PAUSES and make threads yield, migrate, sleep or take
-// signals there.
+// Points at which a thread may lose its CPU in the middle of an operation. In the product they expand to
+// nothing. Tests build the same sources with PERCPU_PAUSES, and make threads yield, migrate, sleep or take
+// signals at these points.
 #pragma once
 
 #if defined(PERCPU_PAUSES)
@@ -10,25 +10,25 @@
 namespace percpu {
 
 enum class PausePoint : uint8_t {
-  kCpuKnown,       // a CPU was chosen, nothing is added yet
-  kLeafAdded,      // the leaf has it, the tree above does not
+  kCpuKnown,       // a CPU is chosen, nothing is added yet
+  kLeafAdded,      // the leaf has the delta, the tree above does not have the carry
   kItemAdded,      // an item has its carry, the next level does not
   kLeavesSummed,   // the leaves are summed, the bias is not set
-  kPinCounted,     // a pin is counted, the generation not yet looked at
+  kPinCounted,     // a pin is counted, the generation is not read yet
   kThreadCreated,  // a thread of a run exists, the coordinator has not counted it
-  kThreadPinned,   // a thread is on its CPU and has not said so
+  kThreadPinned,   // a thread is pinned and has not reported it
   kPoints
 };
 
-// What happens there; defined by the test.
+// Called at each point. The test defines it.
 void PauseAt(PausePoint point);
 
 }  // namespace percpu
 
 #define PERCPU_PAUSE(point) ::percpu::PauseAt(::percpu::PausePoint::point)
 
-// Inside a restartable sequence, between its look at the CPU and its commit, nothing can be called: there it
-// turns on the spot. Defined by the test, as is the count of sequences the kernel aborted.
+// A restartable sequence cannot call a function between its check of the CPU and its commit. It spins there
+// instead. The test defines the number of spins and the count of aborted sequences.
 extern "C" {
 extern uint32_t percpu_rseq_spins;
 extern uint64_t percpu_rseq_aborts;

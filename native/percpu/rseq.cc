@@ -4,7 +4,7 @@
 #include <unistd.h>
 #include <cerrno>
 
-// Weak: an older or another C library does not have them.
+// Weak: C libraries other than glibc 2.35 and later do not have them.
 extern "C" {
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));

@@ -1,4 +1,4 @@
-// The calling thread's restartable-sequences area: memory in which the kernel keeps the CPU number current.
+// The calling thread's rseq area: memory in which the kernel keeps the thread's CPU number.
 // Source: rseq(2) of the kernel (include/uapi/linux/rseq.h), glibc manual "Restartable Sequences".
 #pragma once
 
@@ -7,7 +7,8 @@
 
 namespace percpu {
 
-// The kernel's ABI; only the fields used here. `cpu_id` is negative while the area is not registered.
+// The kernel's ABI, as of its first version. `cpu_id` is negative while the area is not
+// registered.
 struct RseqArea {
   uint32_t cpu_id_start;
   int32_t cpu_id;
@@ -17,7 +18,7 @@ struct RseqArea {
 };
 static_assert(sizeof(RseqArea) == 32);
 
-// The signature that must stand before an abort handler; the one glibc registers with.
+// The four bytes before every abort handler. glibc registers its areas with the same value.
 #if defined(__x86_64__)
 inline constexpr uint32_t kRseqSignature = 0x53053053;
 #elif defined(__aarch64__)
@@ -26,13 +27,14 @@ inline constexpr uint32_t kRseqSignature = 0xd428bc00;
 inline constexpr uint32_t kRseqSignature = 0;
 #endif
 
-// The area the C library registered for the calling thread, or nullptr: an old C library, or told not to.
+// Returns the area that the C library has registered for the calling thread. nullptr: the library is too old
+// to register one, or was told not to (GLIBC_TUNABLES).
 RseqArea* LibraryRseqArea();
 
-// Registers `area`, 32 bytes aligned to 32, for the calling thread. Returns 0 or an errno: EBUSY or EINVAL
-// where another area is registered, EPERM or ENOSYS where the kernel refuses.
+// Registers `area`, 32 bytes aligned to 32, for the calling thread. Returns 0 or an errno. EBUSY or EINVAL:
+// another area is registered. EPERM or ENOSYS: the kernel refuses.
 int RegisterRseqArea(RseqArea* area);
-// Must be called on the thread that registered it, before the memory is freed.
+// Must be called on the thread that has registered the area, before the memory is freed.
 void UnregisterRseqArea(RseqArea* area);
 
 }  // namespace percpu

@@ -1,5 +1,6 @@
-// A restartable sequence for aarch64: an add that is neither exclusive nor atomic, committed by its last
-// instruction, and restarted by the kernel when the thread was preempted, migrated or signalled before it.
+// A restartable sequence for aarch64: an add that is neither exclusive nor atomic. Its last instruction
+// commits it. If the thread is preempted, migrated or signalled before that instruction, the kernel jumps to
+// the abort handler.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +12,12 @@ namespace percpu {
 
 inline constexpr bool kHasRseqAdd = true;
 
-// Adds to `*word`, which belongs to `cpu`, if the calling thread is on that CPU from start to commit. Returns
-// false, with nothing added, where it was not. Every writer of the word must add this way: another CPU's
-// atomic add could fall between this one's load and store.
+// Adds to `*word`, which belongs to `cpu`, if the calling thread is on that CPU from start to commit.
+// Otherwise returns false, with nothing added. Every writer of the word must add this way: an atomic add of
+// another CPU could come between the load and the store.
 [[nodiscard]] inline bool RseqAdd(RseqArea* area, uint32_t cpu, int64_t* word, int64_t delta) {
-  // The descriptor of the sequence: version and flags, start, length up to the commit, abort handler. Storing
-  // its address arms it; the kernel disarms it when it finds the thread outside of [start, start + length).
+  // The sequence's descriptor: version and flags, start, length up to the commit, abort handler. Storing its
+  // address arms the sequence. The kernel disarms it when it finds the thread outside of the range.
   __asm__ goto(
       ".pushsection __rseq_cs, \"aw\"\n"
       ".balign 32\n"
@@ -35,7 +36,7 @@ inline constexpr bool kHasRseqAdd = true;
       "add x9, x9, %[delta]\n"
       "str x9, %[word]\n"
       "3:\n"
-      // The signature stands before the handler, and is an instruction that is never executed (brk).
+      // The signature precedes the handler. It is an instruction that is never executed (brk).
       ".pushsection __rseq_abort, \"ax\"\n"
       ".inst %c[signature]\n"
       "4:\n" PERCPU_RSEQ_ABORTED

@@ -1,4 +1,4 @@
-// Architectures without a restartable sequence here: the caller takes the atomic path.
+// For architectures without a restartable sequence: the caller adds atomically.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// A restartable sequence for x86-64: an add that is neither locked nor atomic, committed by its last
-// instruction, and restarted by the kernel when the thread was preempted, migrated or signalled before it.
+// A restartable sequence for x86-64: an add that is neither locked nor atomic. Its last instruction commits
+// it. If the thread is preempted, migrated or signalled before that instruction, the kernel jumps to the
+// abort handler.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +12,12 @@ namespace percpu {
 
 inline constexpr bool kHasRseqAdd = true;
 
-// Adds to `*word`, which belongs to `cpu`, if the calling thread is on that CPU from start to commit. Returns
-// false, with nothing added, where it was not. Every writer of the word must add this way: an atomic add of
-// another CPU could fall between this one's load and store, which are one instruction but not a locked one.
+// Adds to `*word`, which belongs to `cpu`, if the calling thread is on that CPU from start to commit.
+// Otherwise returns false, with nothing added. Every writer of the word must add this way: the add is one
+// instruction, but without a lock an atomic add of another CPU could come between its load and its store.
 [[nodiscard]] inline bool RseqAdd(RseqArea* area, uint32_t cpu, int64_t* word, int64_t delta) {
-  // The descriptor of the sequence: version and flags, start, length up to the commit, abort handler. Storing
-  // its address arms it; the kernel disarms it when it finds the thread outside of [start, start + length).
+  // The sequence's descriptor: version and flags, start, length up to the commit, abort handler. Storing its
+  // address arms the sequence. The kernel disarms it when it finds the thread outside of the range.
   __asm__ goto(
       ".pushsection __rseq_cs, \"aw\"\n"
       ".balign 32\n"
@@ -31,8 +32,7 @@ inline constexpr bool kHasRseqAdd = true;
       "jne %l[moved]\n" PERCPU_RSEQ_PAUSE
       "addq %[delta], %[word]\n"
       "3:\n"
-      // The signature stands before the handler, as the operand of an instruction that is never executed
-      // (ud1).
+      // The signature precedes the handler. It is the operand of an instruction that is never executed (ud1).
       ".pushsection __rseq_abort, \"ax\"\n"
       ".byte 0x0f, 0xb9, 0x3d\n"
       ".long %c[signature]\n"

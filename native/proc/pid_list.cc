@@ -10,7 +10,8 @@ namespace percpu {
 
 namespace {
 
-// A directory name that is a pid: digits only, no leading zero, at most 2^31 - 1. Returns 0 for any other.
+// Returns the pid that a directory is named after: digits only, no leading zero, at most 2^31 - 1. Returns 0
+// for any other name.
 uint32_t PidOf(const char* name) {
   if (name[0] < '1' || name[0] > '9') return 0;
   uint64_t pid = 0;
@@ -67,7 +68,7 @@ int ListPids(int directory_fd, const char* path, PidList* list) {
     if (pid != 0 && !list->Add(pid)) error = ENOMEM;
   }
   closedir(directory);
-  // A fake tree's directory has no order. An empty list has no memory, which qsort() must not be given.
+  // A directory outside of a procfs has no order. qsort() does not take nullptr, which an empty list has.
   if (error == 0 && list->count > 0) qsort(list->pids, list->count, sizeof(uint32_t), ComparePids);
   return error;
 }

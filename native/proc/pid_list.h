@@ -1,4 +1,4 @@
-// The processes that a proc tree lists, or the threads of one.
+// Lists the processes of a proc tree, or the threads of a process.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ struct PidList {
   bool Add(uint32_t pid);
 };
 
-// Adds the pids that the directory `path`, beginning at `directory_fd`, has entries for, ascending. Returns 0
-// or an errno.
+// Adds the pids in the directory `path`, relative to `directory_fd`, and sorts the list. Returns 0 or an
+// errno.
 int ListPids(int directory_fd, const char* path, PidList* list);
 
 }  // namespace percpu

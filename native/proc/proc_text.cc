@@ -6,7 +6,7 @@ namespace percpu {
 
 namespace {
 
-constexpr int64_t kMaxCount = 9007199254740991;  // what a double holds exactly: 2^53 - 1
+constexpr int64_t kMaxCount = 9007199254740991;  // 2^53 - 1: a double holds it exactly
 constexpr int64_t kPfKthread = 0x00200000;
 
 // A position in bytes that end at `end`.
@@ -22,7 +22,7 @@ bool IsDigit(char c) {
   return c >= '0' && c <= '9';
 }
 
-// Digits, at least one, up to something else or the end.
+// Reads one digit or more, up to another character or the end.
 bool ReadCount(Cursor* cursor, int64_t* count) {
   if (cursor->Done() || !IsDigit(*cursor->at)) return false;
   int64_t value = 0;
@@ -34,7 +34,7 @@ bool ReadCount(Cursor* cursor, int64_t* count) {
   return true;
 }
 
-// To behind the next space. Fields are too short for memchr() to be worth its call.
+// Moves behind the next space. Fields are short: a call of memchr() would cost more.
 bool SkipField(Cursor* cursor) {
   while (!cursor->Done()) {
     if (*cursor->at++ == ' ') return true;
@@ -42,7 +42,7 @@ bool SkipField(Cursor* cursor) {
   return false;
 }
 
-// A number and the space behind it, by which it is known to be whole.
+// Reads a number and the space behind it. The space shows that the number is not cut off.
 bool ReadField(Cursor* cursor, int64_t* count) {
   if (!ReadCount(cursor, count) || !cursor->Is(' ')) return false;
   cursor->at++;
@@ -56,23 +56,23 @@ bool SkipFields(Cursor* cursor, int fields) {
   return true;
 }
 
-// Spaces or tabs, a number, " kB" and the end of the line.
+// Reads spaces or tabs, a number, " kB" and the end of the line.
 bool ReadKiB(Cursor cursor, int64_t* kib) {
   while (cursor.Is(' ') || cursor.Is('\t')) cursor.at++;
   return ReadCount(&cursor, kib) && cursor.end - cursor.at >= 4 && memcmp(cursor.at, " kB\n", 4) == 0;
 }
 
-// If the line at the cursor begins with `key`, reads its figure. Returns false for a figure that is none.
+// If the line at the cursor begins with `key`, reads its figure. Returns false if that is not a figure.
 bool ReadIfKey(const Cursor& line, const char* key, size_t key_bytes, int64_t* kib, bool* found) {
   if (static_cast<size_t>(line.end - line.at) < key_bytes || memcmp(line.at, key, key_bytes) != 0)
     return true;
-  // The first of two lines counts, should there ever be two.
+  // Of two lines with the same key the first one counts.
   if (*found) return true;
   *found = true;
   return ReadKiB({line.at + key_bytes, line.end}, kib);
 }
 
-// To the beginning of the next line; false where there is none.
+// Moves to the beginning of the next line. Returns false if there is none.
 bool NextLine(Cursor* cursor) {
   const void* newline = memchr(cursor->at, '\n', static_cast<size_t>(cursor->end - cursor->at));
   if (newline == nullptr) return false;
@@ -90,7 +90,7 @@ bool ParseStat(const char* text, size_t length, StatText* stat) {
   if (opening == nullptr || closing == nullptr || closing < opening) return false;
   const char* name = static_cast<const char*>(opening) + 1;
   const char* name_end = static_cast<const char*>(closing);
-  // Between the pid and the name there is white space only.
+  // Only spaces may stand between the pid and the name.
   for (; cursor.at != name - 1; cursor.at++) {
     if (*cursor.at != ' ') return false;
   }
@@ -106,7 +106,8 @@ bool ParseStat(const char* text, size_t length, StatText* stat) {
   stat->state = *cursor.at++;
   if (!cursor.Is(' ')) return false;
   cursor.at++;
-  // Now at field 4. Wanted: 9 flags, 14 utime, 15 stime, 20 num_threads, 22 starttime, 24 rss.
+  // The cursor is at field 4. Fields to read: 9 flags, 14 utime, 15 stime, 20 num_threads, 22 starttime, 24
+  // rss.
   int64_t flags;
   if (!SkipFields(&cursor, 5) || !ReadField(&cursor, &flags)) return false;
   if (!SkipFields(&cursor, 4) || !ReadField(&cursor, &stat->user_ticks)) return false;
@@ -125,7 +126,7 @@ bool ParseStatm(const char* text, size_t length, StatmText* statm) {
       !ReadField(&cursor, &statm->shared_pages)) {
     return false;
   }
-  // Seven fields make the file whole; the last ones are of no interest.
+  // A file with fewer than seven fields is cut off.
   return SkipFields(&cursor, 3) && !cursor.Done() && IsDigit(*cursor.at);
 }
 
@@ -135,7 +136,7 @@ bool ParseStatus(const char* text, size_t length, StatusText* status) {
     size_t bytes;
     int64_t StatusText::*kib;
   };
-  // Their first four letters tell them from each other and from all other lines, in one comparison.
+  // The first four letters, one comparison, tell each key from every other line.
   static constexpr Key kKeys[] = {{"RssFile:", 8, &StatusText::file_kib},
                                   {"RssShmem:", 9, &StatusText::shmem_kib},
                                   {"VmPTE:", 6, &StatusText::page_table_kib},
@@ -144,7 +145,7 @@ bool ParseStatus(const char* text, size_t length, StatusText* status) {
   *status = {};
   uint32_t found = 0;
   Cursor cursor{text, text + length};
-  // VmSwap is the last of them in the file: what follows it is long and need not be looked at.
+  // VmSwap is the last of them in the file. The long rest is not read.
   do {
     if (cursor.end - cursor.at < 4) break;
     for (uint32_t i = 0; i < sizeof(kKeys) / sizeof(Key); i++) {

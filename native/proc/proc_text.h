@@ -1,5 +1,5 @@
-// What the files of a process say. Every parser takes any bytes of any length, reads none beyond, and returns
-// false for what the man page does not describe; what it has written until then does not matter.
+// Parsers of the files of a process. Every parser takes any bytes of any length, and reads none beyond them.
+// It returns false for a text that the man page does not describe; its output is then undefined.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ struct StatText {
   int64_t threads;
   int64_t start_ticks;
   int64_t rss_pages;
-  // The command name: any bytes, cut at kMaxNameBytes.
+  // The command name: any bytes, cut off at kMaxNameBytes.
   char name[kMaxNameBytes];
   uint32_t name_bytes;
 };
@@ -32,7 +32,7 @@ struct StatmText {
 };
 bool ParseStatm(const char* text, size_t length, StatmText* statm);
 
-// proc_pid_status(5); 0 for a line that is not there, as in zombies and kernel threads.
+// proc_pid_status(5). A line that is missing, as for zombies and kernel threads, is 0.
 struct StatusText {
   int64_t file_kib;
   int64_t shmem_kib;

@@ -15,33 +15,33 @@ namespace percpu {
 
 namespace {
 
-// Keeps the compiler from choosing an instruction that does not return the old value, which a carry needs.
+// Makes the compiler choose an instruction that returns the old value. A carry needs that value.
 inline void Use(int64_t value) {
   __asm__ volatile("" : : "r"(value));
 }
 
-// The product: on the leaf of the CPU the thread finds itself on, atomically, with carries.
+// The product's counter: an atomic add on the leaf of the current CPU, with carries.
 void AddToTree(void* context, uint32_t, uint32_t, uint64_t iterations) {
   auto* at = static_cast<StrategyContext*>(context);
   const CpuId cpu;
   for (uint64_t i = 0; i < iterations; i++) at->counter.Add(cpu.Get(), at->delta);
 }
 
-// The least an atomic counter can cost: one locked add to a line that nobody else touches.
+// The lowest cost of an atomic counter: one atomic add to a cache line that no other thread uses.
 void AddAtomically(void* context, uint32_t thread, uint32_t, uint64_t iterations) {
   auto* at = static_cast<StrategyContext*>(context);
   int64_t* word = &at->lines[thread].value;
   for (uint64_t i = 0; i < iterations; i++) Use(FetchAddRelaxed(word, at->delta));
 }
 
-// One atomic word that all threads share: what per-CPU counters are there to avoid.
+// One atomic word that all threads share. Per-CPU counters avoid its contention.
 void AddToSharedWord(void* context, uint32_t, uint32_t, uint64_t iterations) {
   auto* at = static_cast<StrategyContext*>(context);
   int64_t* word = &at->lines[0].value;
   for (uint64_t i = 0; i < iterations; i++) Use(FetchAddRelaxed(word, at->delta));
 }
 
-// A restartable sequence on a word that only this thread writes; atomically where that is not to be had.
+// A restartable sequence on a word that only this thread writes. Without rseq, an atomic add.
 void AddRestartably(void* context, uint32_t thread, uint32_t cpu, uint64_t iterations) {
   auto* at = static_cast<StrategyContext*>(context);
   int64_t* word = &at->lines[thread].value;
@@ -55,10 +55,10 @@ void AddRestartably(void* context, uint32_t thread, uint32_t cpu, uint64_t itera
 }
 
 constexpr Strategy kStrategies[] = {
-    {kTreeStrategy, AddToTree, true},
-    {"private-atomic", AddAtomically, false},
-    {"shared-atomic", AddToSharedWord, false},
-    {"rseq", AddRestartably, false},
+    {.name = kTreeStrategy, .loop = AddToTree, .uses_counter = true},
+    {.name = "private-atomic", .loop = AddAtomically, .uses_counter = false},
+    {.name = "shared-atomic", .loop = AddToSharedWord, .uses_counter = false},
+    {.name = "rseq", .loop = AddRestartably, .uses_counter = false},
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Ways to count on a pinned thread, by name, for benchmarks that hold them against each other.
+// Ways to count on a pinned thread, by name. Benchmarks compare them.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@
 
 namespace percpu {
 
-// What the loops work on. Every strategy leaves alone what it does not need.
+// What the loops work on. A strategy uses only what it needs.
 struct StrategyContext {
   CounterTree counter;
   int64_t delta = 1;
-  // One cache line per thread, for the strategies that count privately.
+  // One cache line per thread, for the strategies without a counter.
   struct alignas(kCacheLine) Line {
     int64_t value;
   };
@@ -25,7 +25,7 @@ struct Strategy {
   bool uses_counter;
 };
 
-// The strategy of that name, or nullptr.
+// Returns the strategy of that name, or nullptr.
 const Strategy* FindStrategy(const char* name);
 
 inline constexpr const char* kTreeStrategy = "tree";
