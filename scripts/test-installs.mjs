@@ -139,10 +139,11 @@ const yarnrc = (linker, scripts) => ({
   '.yarnrc.yml': `nodeLinker: ${linker}\nenableScripts: ${scripts}\nenableImmutableInstalls: false\n`,
 });
 
+const pnpm = tool('pnpm', 'bin', 'pnpm.mjs');
 const bun = tool('bun', 'bin', 'bun');
 const installs = [
   ['npm', ['npm', 'install', '--no-audit', '--no-fund']],
-  ['pnpm', [process.execPath, tool('pnpm', 'bin', 'pnpm.mjs'), 'install', '--no-frozen-lockfile']],
+  ['pnpm', [process.execPath, pnpm, 'install', '--no-frozen-lockfile']],
   ['Bun', [bun, 'install']],
   ['Yarn 1', [process.execPath, tool('yarn', 'bin', 'yarn.js'), 'install', '--no-lockfile', '--non-interactive']],
   ...['node-modules', 'pnp'].flatMap((linker) =>
@@ -342,23 +343,25 @@ async function fromGit() {
   expectUsed(await run(process.execPath, ['use.mjs'], { cwd: folder, capture: true, env: noCompiler }));
 }
 
+/** This machine's PATH, without the repository's tools: npm puts them there. */
+const ownPath = () =>
+  process.env.PATH.split(delimiter)
+    .filter((place) => !place.endsWith(join('node_modules', '.bin')))
+    .join(delimiter);
+
 /** The documented way to an addon where the package has no binary. */
-async function fromSource(name, tarball, compiler) {
+async function fromSource(name, tarball, manager, compiler) {
   const folder = project(name, tarball);
-  await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, capture: true });
-  const installed = join(folder, 'node_modules', 'percpu');
-  rmSync(join(installed, 'prebuilds'), { recursive: true });
+  const options = { cwd: folder, capture: true, env: { PATH: ownPath(), PERCPU_NATIVE: '', NODE_PATH: '' } };
   const tools = compiler === 'cmake-js' ? ['cmake-js@8', 'node-api-headers'] : ['node-gyp@12'];
-  await run('npm', ['install', '--no-audit', '--no-fund', 'node-addon-api@8', ...tools], {
-    cwd: folder,
-    capture: true,
-  });
-  const env = { PATH: `${join(folder, 'node_modules', '.bin')}${delimiter}${process.env.PATH}` };
-  await run(process.execPath, [join(installed, 'scripts', 'build-addon.mjs'), '--with', compiler], {
-    capture: true,
-    env,
-  });
-  expectUsed(await run(process.execPath, ['use.mjs'], { cwd: folder, capture: true, env: { PERCPU_NATIVE: '' } }));
+  const [command, ...args] = {
+    npm: ['npm', 'install', '--no-audit', '--no-fund', '--save-dev'],
+    pnpm: [process.execPath, pnpm, 'add', '--save-dev', '--store-dir', installing.npm_config_store_dir],
+  }[manager];
+  await run(command, [...args, 'node-addon-api@8', ...tools], options);
+  rmSync(join(folder, 'node_modules', 'percpu', 'prebuilds'), { recursive: true });
+  await run(process.execPath, ['node_modules/percpu/scripts/build-addon.mjs', '--with', compiler], options);
+  expectUsed(await run(process.execPath, ['use.mjs'], options));
 }
 
 async function oldNode(tarball) {
@@ -408,9 +411,13 @@ const checks = (tarball) => [
   ],
   ['Node 18', () => oldNode(tarball)],
   ['git', fromGit],
-  ...['node-gyp', 'cmake-js'].map((name) => [
-    `from source, ${name}`,
-    () => fromSource(`source-${name}`, tarball, name),
+  ...[
+    ['npm', 'node-gyp'],
+    ['npm', 'cmake-js'],
+    ['pnpm', 'node-gyp'],
+  ].map(([manager, compiler]) => [
+    `from source, ${manager}, ${compiler}`,
+    () => fromSource(`source-${manager}-${compiler}`, tarball, manager, compiler),
   ]),
 ];
 
