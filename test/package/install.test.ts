@@ -106,7 +106,9 @@ describe.skipIf(process.platform === 'win32')('installed from its tarball (skipp
   describe('says what it needs to an older Node, in one line', () => {
     const old = async (...args: string[]) => {
       write('old.cjs', OLD_NODE);
-      return runProgram(process.execPath, ['--require', './old.cjs', ...args], { cwd: project });
+      // An older one requires no modules either.
+      const flags = ['--no-experimental-require-module', '--require', './old.cjs'];
+      return runProgram(process.execPath, [...flags, ...args], { cwd: project });
     };
 
     it.each([
