@@ -5,7 +5,8 @@
 // one whose tools are there is used.
 import { existsSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, delimiter, dirname, isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isAvailable, repository, run } from './run.mjs';
 
@@ -18,7 +19,8 @@ export function headersFolder() {
 /** Headers, wanted for compiling only: an installed package does not bring them. */
 function isInstalled(name) {
   try {
-    createRequire(import.meta.url).resolve(`${name}/package.json`);
+    const paths = [repository, ...(process.env.NODE_PATH ?? '').split(delimiter).filter(isAbsolute)];
+    createRequire(import.meta.url).resolve(`${name}/package.json`, { paths });
     return true;
   } catch {
     return false;
@@ -72,7 +74,20 @@ export async function buildAddon(wanted, onStart = () => {}) {
   return missing.join('; ');
 }
 
-if (process.argv[1] === join(repository, 'scripts', 'build-addon.mjs')) {
+/**
+ * Lets the compiler's tools be those of the project that this script was started from, by its path in node_modules. Where
+ * that is a link into a store, as pnpm makes it, nothing else leads from the package to the project.
+ */
+function takeToolsOfProject(script) {
+  const modules = join(script, '..', '..', '..');
+  if (basename(modules) !== 'node_modules') return;
+  const before = (place, list) => (list ? `${place}${delimiter}${list}` : place);
+  process.env.PATH = before(join(modules, '.bin'), process.env.PATH);
+  process.env.NODE_PATH = before(modules, process.env.NODE_PATH);
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  takeToolsOfProject(process.argv[1]);
   const { values } = parseArgs({ options: { with: { type: 'string' } } });
   if (values.with !== undefined && !Object.hasOwn(tools, values.with)) {
     process.stderr.write(`--with takes ${Object.keys(tools).join(' or ')}\n`);

@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url';
 
 export const repository = fileURLToPath(new URL('..', import.meta.url));
 
-const environment = {
+/** Of this moment: what a script has changed of its own counts. */
+const environment = () => ({
   ...process.env,
   PATH: `${join(repository, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`,
-};
+});
 
 /**
  * Runs a command to its end.
@@ -24,7 +25,7 @@ export function run(command, args, { capture = false, env = {}, cwd = repository
   return new Promise((resolve, reject) => {
     // Shown output goes to stderr: stdout belongs to the program that builds run before.
     const stdio = capture ? ['ignore', 'pipe', 'pipe'] : ['ignore', 2, 2];
-    const child = spawn(command, args, { cwd, env: { ...environment, ...env }, stdio });
+    const child = spawn(command, args, { cwd, env: { ...environment(), ...env }, stdio });
     let output = '';
     child.stdout?.on('data', (chunk) => (output += chunk));
     child.stderr?.on('data', (chunk) => (output += chunk));

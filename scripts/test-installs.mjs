@@ -1,11 +1,25 @@
 // Installs the package as npm packs it with every package manager, bundles it with every bundler, and type-checks a consumer.
 // Usage: node scripts/test-installs.mjs [--only TEXT]
 //
-// Tools come from npm, into ~/.cache/percpu-installs. While a package manager works, compilers, make and python are stand-ins
-// that fail and leave a mark. --only: checks whose name contains TEXT.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+// Tools come from npm, into ~/.cache/percpu-installs. A package manager works with a PATH of one folder: this machine's
+// programs, but for compilers, make and python, in whose places are stand-ins that fail and leave a mark. --only: checks whose
+// name contains TEXT.
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { targets } from './prebuild/targets.mjs';
 import { repository, run } from './run.mjs';
@@ -15,6 +29,8 @@ const TOOLS = [
   '@yarnpkg/cli-dist@4.18.1',
   'pnpm@12',
   'webpack@5',
+  '@vercel/ncc@0.45',
+  'postject@1.0.0-alpha.6',
   'rollup@4',
   '@rollup/plugin-node-resolve@16',
   'publint@0.3',
@@ -29,8 +45,17 @@ const { values } = parseArgs({ options: { only: { type: 'string', default: '' } 
 
 const scratch = mkdtempSync(join(tmpdir(), 'percpu-installs-'));
 const mark = join(scratch, 'compiled');
-const stubs = join(scratch, 'stubs');
-const noCompiler = { CC: join(stubs, 'cc'), CXX: join(stubs, 'c++'), PERCPU_NATIVE: '', NODE_OPTIONS: '' };
+const programs = join(scratch, 'programs');
+const noCompiler = { CC: join(programs, 'cc'), CXX: join(programs, 'c++'), PERCPU_NATIVE: '', NODE_OPTIONS: '' };
+/** For package managers: nothing of theirs outside of the scratch folder but npm's cache. */
+const installing = {
+  ...noCompiler,
+  PATH: programs,
+  YARN_ENABLE_GLOBAL_CACHE: 'false',
+  YARN_ENABLE_TELEMETRY: '0',
+  YARN_CACHE_FOLDER: join(scratch, 'yarn-cache'),
+  npm_config_store_dir: join(scratch, 'pnpm-store'),
+};
 
 async function fetchTools() {
   const wanted = TOOLS.join('\n');
@@ -42,22 +67,29 @@ async function fetchTools() {
   writeFileSync(list, wanted);
 }
 
-function makeStubs() {
-  mkdirSync(stubs);
-  for (const name of [
-    'cc',
-    'c++',
-    'gcc',
-    'g++',
-    'clang',
-    'clang++',
-    'make',
-    'cmake',
-    'python',
-    'python3',
-    'node-gyp',
-  ]) {
-    writeFileSync(join(stubs, name), `#!/bin/sh\necho ${name} >>'${mark}'\nexit 1\n`, { mode: 0o755 });
+const COMPILERS = ['cc', 'c++', 'gcc', 'g++', 'clang', 'clang++', 'make', 'cmake', 'python', 'python3', 'node-gyp'];
+/** With a target before the name, a version behind it, or both: x86_64-linux-gnu-g++-12. */
+const COMPILER =
+  /^(.+-)?(cc|c\+\+|gcc|g\+\+|clang|clang\+\+|[ct]cc|c[89]9|icp?x|zig|g?make|cmake|ninja|python[\d.]*|node-gyp)(-[\d.]+)?$/;
+
+/** Also one that has another name: c89 is a link to gcc-12. */
+function isCompiler(path) {
+  return COMPILER.test(basename(path)) || (existsSync(path) && COMPILER.test(basename(realpathSync(path))));
+}
+
+function makePrograms() {
+  mkdirSync(programs);
+  const hidden = new Set(COMPILERS);
+  for (const folder of [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].filter(existsSync)) {
+    for (const name of readdirSync(folder)) {
+      const [path, link] = [join(folder, name), join(programs, name)];
+      if (isCompiler(path)) hidden.add(name);
+      else if (!existsSync(link)) symlinkSync(path, link);
+    }
+  }
+  for (const name of hidden) {
+    rmSync(join(programs, name), { force: true });
+    writeFileSync(join(programs, name), `#!/bin/sh\necho '${name}' >>'${mark}'\nexit 1\n`, { mode: 0o755 });
   }
 }
 
@@ -69,6 +101,8 @@ if (counter.preciseSum() < 3 || runs.length === 0) throw new Error('miscounted')
 if (!(rss() > 0)) throw new Error('no resident memory');
 console.log('used');
 `;
+
+const REQUIRED = USE.replace(/import (.*) from 'percpu'/, "const $1 = require('percpu')");
 
 /** A project of its own that wants the tarball. */
 function project(name, tarball, files = {}) {
@@ -92,18 +126,11 @@ function expectUsed(output) {
 async function install(name, tarball, [command, ...args], files, use = [process.execPath, 'use.mjs']) {
   const cwd = project(name, tarball, files);
   rmSync(mark, { force: true });
-  const env = {
-    ...noCompiler,
-    PATH: `${stubs}${delimiter}${dirname(process.execPath)}${delimiter}/usr/bin${delimiter}/bin`,
-    YARN_ENABLE_GLOBAL_CACHE: 'false',
-    YARN_ENABLE_TELEMETRY: '0',
-    YARN_CACHE_FOLDER: join(scratch, 'yarn-cache'),
-    npm_config_store_dir: join(scratch, 'pnpm-store'),
-  };
-  await run(command, args, { cwd, env, capture: true });
+  const options = { cwd, env: installing, capture: true };
+  await run(command, args, options);
   if (existsSync(mark)) throw new Error(`it called ${readFileSync(mark, 'utf8').trim().replaceAll('\n', ', ')}`);
   const [program, ...rest] = use;
-  expectUsed(await run(program, rest, { cwd, env, capture: true }));
+  expectUsed(await run(program, rest, options));
 }
 
 const yarn4 = tool('@yarnpkg', 'cli-dist', 'bin', 'yarn.js');
@@ -112,10 +139,11 @@ const yarnrc = (linker, scripts) => ({
   '.yarnrc.yml': `nodeLinker: ${linker}\nenableScripts: ${scripts}\nenableImmutableInstalls: false\n`,
 });
 
+const pnpm = tool('pnpm', 'bin', 'pnpm.mjs');
 const bun = tool('bun', 'bin', 'bun');
 const installs = [
   ['npm', ['npm', 'install', '--no-audit', '--no-fund']],
-  ['pnpm', [process.execPath, tool('pnpm', 'bin', 'pnpm.mjs'), 'install', '--no-frozen-lockfile']],
+  ['pnpm', [process.execPath, pnpm, 'install', '--no-frozen-lockfile']],
   ['Bun', [bun, 'install']],
   ['Yarn 1', [process.execPath, tool('yarn', 'bin', 'yarn.js'), 'install', '--no-lockfile', '--non-interactive']],
   ...['node-modules', 'pnp'].flatMap((linker) =>
@@ -127,6 +155,11 @@ const installs = [
     ]),
   ),
 ];
+
+/** USE where top-level await is not allowed. */
+const inFunction = (text) =>
+  text.replace(/'percpu'\)?;/, '$&\n(async () => {') +
+  '})().catch((error) => { console.error(error); process.exit(1); });\n';
 
 /** Beside node_modules the bundle has the addon; elsewhere it says why not; and it names no folder of the build. */
 async function checkBundle(folder, file) {
@@ -149,11 +182,7 @@ async function checkBundle(folder, file) {
 }
 
 async function bundled(name, tarball, bundle) {
-  const folder = project(name, tarball, {
-    'async.mjs':
-      USE.replace("'percpu';", "'percpu';\n(async () => {") +
-      '})().catch((error) => { console.error(error); process.exit(1); });\n',
-  });
+  const folder = project(name, tarball, { 'async.mjs': inFunction(USE), 'async.cjs': inFunction(REQUIRED) });
   await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, capture: true });
   await checkBundle(folder, await bundle(folder));
 }
@@ -210,13 +239,88 @@ const esbuild = (format) => async (folder) => {
   return file;
 };
 
+/** Yarn's Plug'n'Play has no node_modules: it is asked where the package is. */
+async function besidePnp(tarball) {
+  await bundled('esbuild for pnp', tarball, async (folder) => {
+    const file = await esbuild('cjs')(folder);
+    const cwd = project('pnp', tarball, yarnrc('pnp', false));
+    cpSync(join(folder, file), join(cwd, file));
+    const options = { cwd, capture: true, env: installing };
+    await run(process.execPath, [yarn4, 'install'], options);
+    expectUsed(await run(process.execPath, [yarn4, 'node', file], options));
+    return file;
+  });
+}
+
+const ncc = (entry) => async (folder) => {
+  const args = [tool('@vercel', 'ncc', 'dist', 'ncc', 'cli.js'), 'build', entry, '--out', 'out', '--no-cache'];
+  await run(process.execPath, args, { cwd: folder, capture: true });
+  const made = readdirSync(join(folder, 'out'));
+  if (made.length !== 1) throw new Error(`it made ${made.join(', ')}`);
+  return join('out', made[0]);
+};
+
+/** What docs/troubleshooting.md says to do: a module that comes first, and the addon beside the executable. */
+const ADDON_BESIDE = `import { dirname, join } from 'node:path';
+process.env.PERCPU_NATIVE ||= join(dirname(process.execPath), 'percpu.node');
+`;
+
+/** A single executable application has no node_modules and is no file that code runs from. */
+async function singleExecutable(tarball) {
+  const folder = project('sea', tarball, {
+    'alone.mjs': inFunction(USE),
+    'addon-beside.mjs': ADDON_BESIDE,
+    'beside.mjs': `import './addon-beside.mjs';\n${inFunction(USE)}`,
+    'counts.mjs': inFunction(`import { CounterTree } from 'percpu';
+      const counter = new CounterTree();
+      counter.add(2);
+      if (counter.preciseSum() !== 2) throw new Error('miscounted');
+      console.log('used');\n`),
+  });
+  await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, capture: true });
+  const away = join(folder, 'away');
+  mkdirSync(away);
+  const { build } = await import('esbuild');
+  const make = async (name) => {
+    const main = `${name}.cjs`;
+    const options = { bundle: true, platform: 'node', format: 'cjs', logLevel: 'silent' };
+    await build({ ...options, absWorkingDir: folder, entryPoints: [`${name}.mjs`], outfile: main });
+    writeFileSync(
+      join(folder, 'sea.json'),
+      JSON.stringify({ main, output: 'sea.blob', disableExperimentalSEAWarning: true }),
+    );
+    await run(process.execPath, ['--experimental-sea-config', 'sea.json'], { cwd: folder, capture: true });
+    const program = join(away, name);
+    copyFileSync(process.execPath, program);
+    chmodSync(program, 0o755);
+    const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
+    const inject = [tool('postject', 'dist', 'cli.js'), program, 'NODE_SEA_BLOB', 'sea.blob', '--sentinel-fuse', fuse];
+    await run(process.execPath, inject, { cwd: folder, capture: true });
+    return program;
+  };
+  const options = { cwd: away, capture: true, env: noCompiler };
+  expectUsed(await run(await make('counts'), [], options));
+  const output = await run(await make('alone'), [], options).then(
+    () => 'the addon was found',
+    (error) => error.output,
+  );
+  if (!/no package percpu is installed here: this code runs from no file; PERCPU_NATIVE/.test(output)) {
+    throw Object.assign(new Error('it does not say why there is no addon'), { output });
+  }
+  const target = targets.find(({ arch, libc }) => arch === process.arch && libc === 'glibc');
+  copyFileSync(join(folder, 'node_modules', 'percpu', target.file), join(away, 'percpu.node'));
+  expectUsed(await run(await make('beside'), [], options));
+}
+
 async function types(name, tarball, typescript, module, moduleResolution) {
   const compilerOptions = { module, moduleResolution, target: 'es2023', lib: ['ES2023'], strict: true, noEmit: true };
   const folder = project(name, tarball, {
     'use.mts': USE,
+    // As a module of CommonJS, which only nodenext lets require a module.
+    ...(module === 'nodenext' && { 'use.cts': inFunction(USE) }),
     'tsconfig.json': JSON.stringify({
       compilerOptions: { ...compilerOptions, skipLibCheck: false, types: ['node'] },
-      files: ['use.mts'],
+      files: ['use.mts', ...(module === 'nodenext' ? ['use.cts'] : [])],
     }),
   });
   await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, capture: true });
@@ -239,29 +343,31 @@ async function fromGit() {
   expectUsed(await run(process.execPath, ['use.mjs'], { cwd: folder, capture: true, env: noCompiler }));
 }
 
+/** This machine's PATH, without the repository's tools: npm puts them there. */
+const ownPath = () =>
+  process.env.PATH.split(delimiter)
+    .filter((place) => !place.endsWith(join('node_modules', '.bin')))
+    .join(delimiter);
+
 /** The documented way to an addon where the package has no binary. */
-async function fromSource(name, tarball, compiler) {
+async function fromSource(name, tarball, manager, compiler) {
   const folder = project(name, tarball);
-  await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, capture: true });
-  const installed = join(folder, 'node_modules', 'percpu');
-  rmSync(join(installed, 'prebuilds'), { recursive: true });
+  const options = { cwd: folder, capture: true, env: { PATH: ownPath(), PERCPU_NATIVE: '', NODE_PATH: '' } };
   const tools = compiler === 'cmake-js' ? ['cmake-js@8', 'node-api-headers'] : ['node-gyp@12'];
-  await run('npm', ['install', '--no-audit', '--no-fund', 'node-addon-api@8', ...tools], {
-    cwd: folder,
-    capture: true,
-  });
-  const env = { PATH: `${join(folder, 'node_modules', '.bin')}${delimiter}${process.env.PATH}` };
-  await run(process.execPath, [join(installed, 'scripts', 'build-addon.mjs'), '--with', compiler], {
-    capture: true,
-    env,
-  });
-  expectUsed(await run(process.execPath, ['use.mjs'], { cwd: folder, capture: true, env: { PERCPU_NATIVE: '' } }));
+  const [command, ...args] = {
+    npm: ['npm', 'install', '--no-audit', '--no-fund', '--save-dev'],
+    pnpm: [process.execPath, pnpm, 'add', '--save-dev', '--store-dir', installing.npm_config_store_dir],
+  }[manager];
+  await run(command, [...args, 'node-addon-api@8', ...tools], options);
+  rmSync(join(folder, 'node_modules', 'percpu', 'prebuilds'), { recursive: true });
+  await run(process.execPath, ['node_modules/percpu/scripts/build-addon.mjs', '--with', compiler], options);
+  expectUsed(await run(process.execPath, ['use.mjs'], options));
 }
 
 async function oldNode(tarball) {
-  const folder = project('node 18', tarball);
+  const folder = project('node 18', tarball, { 'use.cjs': inFunction(REQUIRED) });
   await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, capture: true });
-  for (const args of [['node_modules/percpu/bin/percpu.cjs'], ['use.mjs']]) {
+  for (const args of [['node_modules/percpu/bin/percpu.cjs'], ['use.mjs'], ['use.cjs']]) {
     const output = await run(tool('node-18', 'bin', 'node'), args, { cwd: folder, capture: true }).then(
       () => 'it ran',
       (error) => error.output,
@@ -281,6 +387,10 @@ const checks = (tarball) => [
     `esbuild, ${format}`,
     () => bundled(`esbuild-${format}`, tarball, esbuild(format)),
   ]),
+  ["esbuild, beside Yarn's Plug'n'Play", () => besidePnp(tarball)],
+  ['ncc, ESM', () => bundled('ncc-esm', tarball, ncc('async.mjs'))],
+  ['ncc, CommonJS', () => bundled('ncc-cjs', tarball, ncc('async.cjs'))],
+  ['single executable', () => singleExecutable(tarball)],
   ...[5, 7].flatMap((version) =>
     [
       ['node16', 'node16'],
@@ -301,16 +411,20 @@ const checks = (tarball) => [
   ],
   ['Node 18', () => oldNode(tarball)],
   ['git', fromGit],
-  ...['node-gyp', 'cmake-js'].map((name) => [
-    `from source, ${name}`,
-    () => fromSource(`source-${name}`, tarball, name),
+  ...[
+    ['npm', 'node-gyp'],
+    ['npm', 'cmake-js'],
+    ['pnpm', 'node-gyp'],
+  ].map(([manager, compiler]) => [
+    `from source, ${manager}, ${compiler}`,
+    () => fromSource(`source-${manager}-${compiler}`, tarball, manager, compiler),
   ]),
 ];
 
 let failed = 0;
 try {
   await fetchTools();
-  makeStubs();
+  makePrograms();
   const target = targets.find(({ arch, libc }) => arch === process.arch && libc === 'glibc');
   if (!existsSync(join(repository, target.file)))
     await run('node', ['scripts/prebuild.mjs', target.name], { capture: true });
