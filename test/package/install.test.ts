@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runtimeLibc } from '../../lib/native-loader.js';
+import { runtimeLibc } from '../../lib/native/loader.js';
 import packageJson from '../../package.json' with { type: 'json' };
 import { makeFolder, removeFolders, repository, runProgram } from '../support/consumer.js';
 
