@@ -209,7 +209,10 @@ export function cgroupTotalPages(group: MemoryCgroup, machine: MachineMemory, pa
 export interface GroupProcesses {
   /** Ascending. */
   pids: number[];
-  /** Processes that have no pid here, being outside of this pid namespace, and groups whose list cannot be read. */
+  /**
+   * Processes that have no pid here, being outside of this pid namespace, and groups whose list cannot be read. Version 1 does
+   * not list those processes at all.
+   */
   hidden: number;
 }
 

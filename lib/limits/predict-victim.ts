@@ -203,7 +203,7 @@ interface Competitors {
 async function readCompetitors(
   tree: ProcTree,
   group: MemoryCgroup | undefined,
-  { isRestricted, reason, hasOwnPids }: Visibility,
+  { isRestricted, reason, hasInit, hasOwnPids }: Visibility,
 ): Promise<Competitors> {
   const before = group ? groupProcesses(group.path) : { pids: listPids(tree.root), hidden: 0 };
   if (group && !hasOwnPids) {
@@ -218,7 +218,9 @@ async function readCompetitors(
   const refused = before.pids.filter((pid) => listed.has(pid) && !read.has(pid)).length;
   const hidden = Math.max(before.hidden, after.hidden);
   if (!group && isRestricted) return { rows, unseen: Math.max(1, refused), reason };
-  const unseen = refused + hidden;
+  // Version 1 leaves the processes outside of the reader's pid namespace out of its lists; version 2 lists each as 0.
+  const leavesOut = group?.version === 1 && !hasInit;
+  const unseen = Math.max(refused + hidden, leavesOut ? 1 : 0);
   if (unseen === 0) return { rows, unseen, reason: '' };
   if (isRestricted) return { rows, unseen, reason };
   const files = 'their files, or the list of a group, cannot be read';
