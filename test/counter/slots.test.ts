@@ -247,6 +247,16 @@ describe('another thread', () => {
     expect(clock.sleptMs).toBeLessThanOrEqual(101);
   });
 
+  it('that did not go on during one claim is waited for by the next one', () => {
+    const { arena, claim, giveUp } = rivalAmong(1);
+    claim(0);
+    expect(thrown(() => new CounterTree({ arena }))).toEqual(full);
+    const before = clock.sleptMs;
+    afterWaiting(before + 20, () => giveUp(0));
+    expect(slotOf(new CounterTree({ arena }))).toBe(0);
+    expect(clock.sleptMs).toBeGreaterThanOrEqual(before + 20);
+  });
+
   it('that claims one slot is passed by where there are others', () => {
     const { arena, claim } = rivalAmong(4);
     claim(0);
