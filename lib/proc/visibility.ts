@@ -7,6 +7,8 @@ import { parseStat } from './proc-files.js';
 export interface Visibility {
   /** Whether there may be processes that the tree does not show. */
   isRestricted: boolean;
+  /** Whether its directory names every process, also those whose files cannot be read. */
+  listsAll: boolean;
   /** Why, in a sentence without a full stop; '' for nothing. */
   reason: string;
   /**
@@ -122,7 +124,7 @@ function readOwn(name: string): string {
  * Sources: proc(5) for hidepid and gid; Documentation/filesystems/proc.rst; pid_namespaces(7).
  */
 export function visibility(root: string): Visibility {
-  if (!isProcfs(root)) return { isRestricted: false, reason: '', hasInit: true, hasOwnPids: true };
+  if (!isProcfs(root)) return { isRestricted: false, listsAll: true, reason: '', hasInit: true, hasOwnPids: true };
   const hasOwnPids = ownPidIn(root) === String(process.pid);
   const hasInit = showsKernelThreads(root) || (hasOwnPids && isInFirstPidNamespace());
   const mount = parseProcMount(readOwn('mountinfo'), realPathOf(root));
@@ -131,15 +133,17 @@ export function visibility(root: string): Visibility {
     if (!isMember && !mayTraceAll(readOwn('status'), readOwn('uid_map'))) {
       return {
         isRestricted: true,
+        listsAll: mount.hidepid === 'noaccess' && hasInit,
         reason: `'${root}' is mounted with hidepid=${mount.hidepid}: processes of other users cannot be seen`,
         hasInit,
         hasOwnPids,
       };
     }
   }
-  if (hasInit) return { isRestricted: false, reason: '', hasInit, hasOwnPids };
+  if (hasInit) return { isRestricted: false, listsAll: true, reason: '', hasInit, hasOwnPids };
   return {
     isRestricted: true,
+    listsAll: false,
     reason: `'${root}' shows the processes of a container, or of another pid namespace, and none outside of it`,
     hasInit,
     hasOwnPids,

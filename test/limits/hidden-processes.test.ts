@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
@@ -44,8 +44,13 @@ describeUnless(whyNoOtherUser())('a proc mounted with hidepid', () => {
       reachable.cli('rss', '--json'),
       reachable.cli('doctor', '--json'),
     ]);
-    for (const { certain, unseen, unseenReason, ranking } of [prediction, printed]) {
-      expect({ certain, unseenReason }).toEqual({ certain: false, unseenReason: why });
+    for (const { certain, unseen, unseenIsExact, unseenReason, ranking } of [prediction, printed]) {
+      // Only with 1 are the others listed.
+      expect({ certain, unseenIsExact, unseenReason }).toEqual({
+        certain: false,
+        unseenIsExact: number === 1,
+        unseenReason: why,
+      });
       expect(unseen).toBeGreaterThanOrEqual(1);
       expect(ranking.length).toBeGreaterThanOrEqual(1);
       expect(ranking.map(({ pid }) => pid)).not.toContain(process.pid);
@@ -148,6 +153,9 @@ function groupWithOutsider(): TestCgroup {
   return group;
 }
 
+/** Version 2 alone lists processes outside of the pid namespace, as 0. */
+const isVersion2 = ({ path }: TestCgroup) => existsSync(join(path, 'memory.max'));
+
 const inGroup = (group: TestCgroup) => `echo $$ > '${group.path}/cgroup.procs'`;
 
 describeUnless(whyNoCgroup() ?? whyNoOtherUser())('a group with a process that cannot be seen', () => {
@@ -175,7 +183,7 @@ describeUnless(whyNoCgroup() ?? whyNoOtherUser())('a group with a process that c
     const { prediction, outsider } = withHidepid(number);
     expect(prediction.certain).toBe(false);
     // The outsider, and the shell that is root's as well.
-    expect(prediction.unseen).toBe(2);
+    expect([prediction.unseen, prediction.unseenIsExact]).toEqual([2, true]);
     expect(prediction.unseenReason).toContain(`hidepid=${name}`);
     expect(prediction.ranking.map(({ pid }) => pid)).not.toContain(outsider);
   });
@@ -187,7 +195,12 @@ describeUnless(whyNoCgroup() ?? whyNoOtherUser())('a group with a process that c
     const script =
       `${reachable.mount}\nmount -t proc -o hidepid=2 proc /proc\n` +
       `${inGroup(group)}; exec ${asUser(NOBODY)} ${predict(group)}`;
-    expect(JSON.parse(inNamespaces([], script))).toMatchObject({ certain: true, unseen: 0, unseenReason: '' });
+    expect(JSON.parse(inNamespaces([], script))).toMatchObject({
+      certain: true,
+      unseen: 0,
+      unseenIsExact: true,
+      unseenReason: '',
+    });
   });
 
   it('in a pid namespace: whether the group lists it or not', () => {
@@ -196,13 +209,14 @@ describeUnless(whyNoCgroup() ?? whyNoOtherUser())('a group with a process that c
       ['--pid', '--fork', '--mount-proc'],
       `${reachable.mount}\n${inGroup(group)}\n${predict(group)}`,
     );
-    const { certain, unseen, unseenReason, ranking } = JSON.parse(printed) as VictimPrediction;
+    const { certain, unseen, unseenIsExact, unseenReason, ranking } = JSON.parse(printed) as VictimPrediction;
     expect(ranking.length).toBeGreaterThanOrEqual(1);
     expect({ certain, unseenReason }).toEqual({
       certain: false,
       unseenReason: "'/proc' shows the processes of a container, or of another pid namespace, and none outside of it",
     });
     expect(unseen).toBeGreaterThanOrEqual(1);
+    expect(unseenIsExact).toBe(isVersion2(group));
   });
 
   it('in a pid namespace: rss and doctor say so', () => {

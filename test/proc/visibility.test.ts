@@ -43,7 +43,13 @@ it.each(['', '\n', '45 43', ' - ', '45 43 0:21 / /proc', '45 43 0:21 / /proc rw 
 it('says that a captured tree hides nothing', () => {
   const tree = new FakeProc();
   try {
-    expect(visibility(tree.root)).toEqual({ isRestricted: false, reason: '', hasInit: true, hasOwnPids: true });
+    expect(visibility(tree.root)).toEqual({
+      isRestricted: false,
+      listsAll: true,
+      reason: '',
+      hasInit: true,
+      hasOwnPids: true,
+    });
   } finally {
     tree.remove();
   }
