@@ -65,6 +65,22 @@ export function readRegularFile(path: string, most: number, links?: 'follow' | '
   }
 }
 
+/**
+ * Reads the beginning of such a file, however large it is.
+ *
+ * @returns at most that many bytes.
+ * @throws as {@link openRegularFile}.
+ */
+export function readRegularHead(path: string, most: number): Buffer {
+  const descriptor = openRegularFile(path);
+  try {
+    const head = Buffer.alloc(most);
+    return head.subarray(0, readSync(descriptor, head, 0, most, 0));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 /** More than any file of a proc tree or of sysfs that is read as a whole: /proc/stat of 4,096 CPUs has 2 MiB at most. */
 export const TREE_FILE_BYTES = 8 << 20;
 

@@ -40,9 +40,9 @@ const POLICIES = {
 };
 
 function facts(prediction: VictimPrediction, options: RenderOomOptions): Fact[] {
-  const { victim, ranking, totalPages, certain, preciseSums, approximateVictim, scope, unseen, unseenReason } =
+  const { victim, ranking, totalPages, certain, preciseSums, approximateVictim, scope, policy, killsGroup } =
     prediction;
-  const { policy, killsGroup } = prediction;
+  const { unseen, unseenIsExact, unseenReason } = prediction;
   const memory = `${formatBytes(totalPages * options.pageBytes)} (${formatCount(totalPages)} pages)`;
   const parts = scope.path === null ? 'RAM and swap' : 'its limit and swap';
   const isObserver = ranking.find(({ pid }) => pid === victim?.pid)?.observer;
@@ -65,7 +65,12 @@ function facts(prediction: VictimPrediction, options: RenderOomOptions): Fact[] 
     },
     ...(unseen === 0
       ? []
-      : [{ label: 'Unseen', text: `${plural(unseen, 'process', 'processes')} or more: ${printable(unseenReason)}` }]),
+      : [
+          {
+            label: 'Unseen',
+            text: `${plural(unseen, 'process', 'processes')}${unseenIsExact ? '' : ' or more'}: ${printable(unseenReason)}`,
+          },
+        ]),
     ...(approximateVictim !== null && approximateVictim !== victim?.pid
       ? [
           {

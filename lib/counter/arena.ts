@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { isSharedArrayBuffer } from 'node:util/types';
 import { type CpuSource, threadCpu } from '../cpu/thread-cpu.js';
 import { topology } from '../cpu/topology.js';
-import { invalidArgType, outOfRange, type PercpuError } from '../errors.js';
+import { invalidArgType, outOfRange, PercpuError } from '../errors.js';
 import { requireInteger, requireOneOf, requireOptions } from '../validate.js';
 import { readLayout, requireArena, writeLayout } from './arena-header.js';
 import { ArenaMemory, isShareable, type ShareableMemory } from './arena-memory.js';
@@ -13,7 +13,7 @@ import { wasmEngine } from './engine-wasm.js';
 import { type ArenaInternals, arenaInternals, ExistingState, openArenas } from './internals.js';
 import { type ArenaLayout, arenaLayout, LAYOUT_VERSION, layoutWith, MAX_ARENA_BYTES } from './layout.js';
 import { leafPlacement, placeLeaves } from './numa-leaves.js';
-import { SlotAllocator } from './slots.js';
+import { elapsed, monotonicMs, SlotAllocator } from './slots.js';
 import { ownIdentity } from './thread-identity.js';
 import { MAX_CPUS, type TreeShape } from './tree-shape.js';
 
@@ -54,6 +54,9 @@ const MAX_ARENA_ID = 2 ** 48 - 1;
 
 /** Most counters that one call makes. */
 export const MAX_COUNTERS_AT_ONCE = 2 ** 20;
+
+/** How long `ready` waits where claims of other threads are all that it waits for: far longer than any claim lasts. */
+const RIVALS_STUCK_MS = 5_000;
 
 /** How `createMany` splits a number of counters: those of a chunk lie next to each other. */
 export function runsOf(count: number, { slotsPerChunk }: ArenaLayout): number[] {
@@ -96,7 +99,8 @@ const existing = new ExistingState<PreparedArena>();
  *
  * Linux tells which threads have ended. Where /proc cannot be read, on other systems or without the permission, a worker
  * gives its counters back at its `exit` event, and one that is terminated does not. The same holds for the threads beyond
- * the first 1,024 that have counters in one arena at a time.
+ * the first 1,024 that have counters in one arena at a time. Room that such a thread was claiming for new counters when it was
+ * terminated is not given back either.
  */
 export class CounterArena {
   static #default: CounterArena | undefined;
@@ -166,15 +170,20 @@ export class CounterArena {
    * Waits, without blocking the thread, until there is room for `createMany(count)`. Nothing is kept free for the caller:
    * another thread can take the room first.
    *
+   * It waits until quarantines end, at most a second each, and until native runs end. Claims of other threads take less than
+   * that; where they are all that is in the way for 5 seconds, a thread was terminated in the middle of one, and cannot be
+   * told to have ended.
+   *
    * @param count 1 … 2^20, default 1.
-   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; PercpuError `ERR_ARENA_FULL` where waiting
-   *   does not help: live counters leave no such room.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; PercpuError `ERR_ARENA_FULL`, without
+   *   `retryAfterMs`, where waiting does not help: live counters leave no such room, or claims that do not end.
    */
   async ready(count = 1): Promise<void> {
     requireInteger(count, 'count', { min: 1, max: MAX_COUNTERS_AT_ONCE });
     const { slots, layout } = this.#internals;
     slots.requireCapacity(count);
     const runs = runsOf(count, layout);
+    let stuckSince: number | undefined;
     for (;;) {
       try {
         slots.requireRoom(runs);
@@ -182,6 +191,8 @@ export class CounterArena {
       } catch (error) {
         const { retryAfterMs } = error as PercpuError;
         if (retryAfterMs === undefined) throw error;
+        stuckSince = slots.waitsForRivalsAlone ? (stuckSince ?? monotonicMs()) : undefined;
+        if (stuckSince !== undefined && elapsed(stuckSince) >= RIVALS_STUCK_MS) throw stuckClaims(count, error);
         await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
       }
     }
@@ -224,6 +235,15 @@ export class CounterArena {
     const prepared = { memory: arenaMemory, layout, arenaId, engineName, factory: FACTORIES[engineName] };
     return existing.construct(prepared, () => new CounterArena());
   }
+}
+
+function stuckClaims(count: number, cause: unknown): PercpuError {
+  return new PercpuError(
+    'ERR_ARENA_FULL',
+    `The arena has no room for ${count === 1 ? 'another counter' : `${count} counters`}: other threads have been claiming ` +
+      `it for ${RIVALS_STUCK_MS / 1_000} s, or were terminated meanwhile`,
+    { cause },
+  );
 }
 
 /** Makes an arena whose operations run on another engine: how tests reach the C++ one. */

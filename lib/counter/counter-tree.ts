@@ -321,7 +321,8 @@ export class CounterTree {
 
   /**
    * The counter outlives the thread that made it from now on, and its memory is quarantined for a second after its
-   * destruction.
+   * destruction. A thread that is terminated after this call and before its handle has reached another thread leaves a
+   * counter that no thread can destroy. Where threads may be terminated, share what a thread that outlives them has made.
    *
    * @returns a handle for `postMessage` or `workerData`; any thread of this process can attach it.
    */

@@ -20,14 +20,15 @@ const RETRY_MS = 10;
 const ROOT_BYTES = 16;
 const ROOTS_PER_LINE = CACHE_LINE / ROOT_BYTES;
 
-function monotonicMs(): number {
+/** Milliseconds of a clock that never goes back, from 1 to 2^31 - 1: for `elapsed`. */
+export function monotonicMs(): number {
   const [seconds, nanoseconds] = process.hrtime();
   // 0 means "no quarantine"; the clock wraps at 2^31 ms, and only differences are taken.
   return ((seconds * 1000 + Math.floor(nanoseconds / 1e6)) & 0x7fff_ffff) | 1;
 }
 
 /** Milliseconds from one reading of the clock to a later one. */
-function elapsed(since: number): number {
+export function elapsed(since: number): number {
   return (monotonicMs() - since) & 0x7fff_ffff;
 }
 
@@ -61,7 +62,7 @@ export class SlotAllocator {
   readonly #engine: CounterEngine;
   readonly #onNewChunk: (chunk: number) => void;
   readonly #owners: ArenaOwners;
-  /** Milliseconds until the first slot of those that a search found free and not usable can be used. */
+  /** Milliseconds until the first slot of those that a search found free and quarantined or pinned can be used. */
   #shortestWait = Number.POSITIVE_INFINITY;
   /** Whether a search met a slot that another thread is claiming. */
   #metRival = false;
@@ -95,7 +96,7 @@ export class SlotAllocator {
    */
   claim(count: number, batchSize: number, initial = 0): number {
     const token = this.#ownToken();
-    const slot = this.#reserve(count, token);
+    const slot = this.#reserve(count, token, true);
     for (let i = 0; i < count; i++) this.#initialise(slot + i, i % ROOTS_PER_LINE, batchSize, initial);
     // A thread that is terminated from here on leaves counters that are live, and nobody's but its own.
     for (let i = 0; i < count; i++) this.#publish(slot + i);
@@ -107,11 +108,12 @@ export class SlotAllocator {
   requireCapacity(count: number): void {
     if (count <= this.#layout.capacity) return;
     this.#shortestWait = Number.POSITIVE_INFINITY;
+    this.#metRival = false;
     throw this.#full(count);
   }
 
   /**
-   * Whether `claim` would find room for these runs one after the other; claims nothing.
+   * Whether `claim` would find room for these runs one after the other; claims nothing, and does not wait for rivals.
    *
    * @throws PercpuError `ERR_ARENA_FULL`, as `claim`.
    */
@@ -119,18 +121,23 @@ export class SlotAllocator {
     const token = this.#ownToken();
     const reserved: [slot: number, count: number][] = [];
     try {
-      for (const count of runs) reserved.push([this.#reserve(count, token), count]);
+      for (const count of runs) reserved.push([this.#reserve(count, token, false), count]);
     } finally {
       for (const [slot, count] of reserved) for (let i = 0; i < count; i++) this.#giveUp(slot + i);
     }
+  }
+
+  /** Whether the search that last failed met slots that other threads were claiming, and none that time will free. */
+  get waitsForRivalsAlone(): boolean {
+    return this.#metRival && this.#shortestWait === Number.POSITIVE_INFINITY;
   }
 
   #ownToken(): number {
     return this.#owners.own(() => this.#sweep());
   }
 
-  /** Claims slots without writing to them. */
-  #reserve(count: number, token: number): number {
+  /** Claims slots without writing to them. @param mayWait for rivals, which blocks the thread. */
+  #reserve(count: number, token: number, mayWait: boolean): number {
     const { words } = this.#memory;
     this.#waitingSince = undefined;
     for (;;) {
@@ -144,14 +151,14 @@ export class SlotAllocator {
       if (this.#sweep() > 0 || this.#addChunk(chunks)) continue;
       // A rival may give its slots up for want of one of ours. Once every thread waits for the rival it meets, one of
       // them gets on: runs are claimed in ascending order, so no two wait for each other.
-      if (!this.#metRival || this.#waitingSince !== undefined) break;
+      if (!mayWait || !this.#metRival || this.#waitingSince !== undefined) break;
       this.#waitingSince = monotonicMs();
     }
     throw this.#full(count);
   }
 
   #full(count: number): PercpuError {
-    const retryAfterMs = this.#shortestWait;
+    const retryAfterMs = Math.min(this.#shortestWait, this.#metRival ? RETRY_MS : Number.POSITIVE_INFINITY);
     const waiting = retryAfterMs !== Number.POSITIVE_INFINITY;
     const error = new PercpuError(
       'ERR_ARENA_FULL',
@@ -338,7 +345,6 @@ export class SlotAllocator {
   /** Waits a moment for another thread's claim to succeed or fail. @returns false where it is to be passed by. */
   #awaitRival(at: number, owner: number): boolean {
     this.#metRival = true;
-    this.#shortestWait = Math.min(this.#shortestWait, RETRY_MS);
     const since = this.#waitingSince;
     if (since === undefined || elapsed(since) >= RIVALS_MS) return false;
     try {

@@ -209,8 +209,13 @@ export function cgroupTotalPages(group: MemoryCgroup, machine: MachineMemory, pa
 export interface GroupProcesses {
   /** Ascending. */
   pids: number[];
-  /** Processes that have no pid here, being outside of this pid namespace, and groups whose list cannot be read. */
+  /**
+   * Processes that have no pid here, being outside of this pid namespace, and groups whose list cannot be read. Version 1 does
+   * not list those processes at all.
+   */
   hidden: number;
+  /** Whether the list of every group was read. */
+  isComplete: boolean;
 }
 
 /**
@@ -221,6 +226,7 @@ export interface GroupProcesses {
 export function groupProcesses(path: string): GroupProcesses {
   const pids = new Set<number>();
   let hidden = 0;
+  let isComplete = true;
   const collect = (directory: string, isTop: boolean): void => {
     const file = join(directory, 'cgroup.procs');
     let text: string;
@@ -234,7 +240,10 @@ export function groupProcesses(path: string): GroupProcesses {
       const code = codeOf(error);
       if (isTop) throw failed(code, file);
       // A threaded group of version 2 (EOPNOTSUPP) lists its processes above; a removed one (ENOENT, ENODEV) has none.
-      if (code !== 'EOPNOTSUPP' && code !== 'ENOENT' && code !== 'ENODEV') hidden++;
+      if (code !== 'EOPNOTSUPP' && code !== 'ENOENT' && code !== 'ENODEV') {
+        hidden++;
+        isComplete = false;
+      }
       return;
     }
     for (const line of text.split('\n')) {
@@ -244,5 +253,5 @@ export function groupProcesses(path: string): GroupProcesses {
     for (const name of names) collect(join(directory, name), false);
   };
   collect(path, true);
-  return { pids: [...pids].sort((a, b) => a - b), hidden };
+  return { pids: [...pids].sort((a, b) => a - b), hidden, isComplete };
 }

@@ -1,6 +1,7 @@
 import { dirname, isAbsolute, join, posix, relative, resolve } from 'node:path';
 import { codeOf, outOfRange, systemError } from '../errors.js';
 import { memoryGroupName } from '../proc/cgroup-file.js';
+import { unescapeMount } from '../proc/mountinfo.js';
 import { readTreeFile } from '../regular-file.js';
 import { isHierarchyRoot, type MemoryCgroup, readCgroup, readCgroupIfAny } from './cgroup.js';
 
@@ -11,11 +12,6 @@ export interface HierarchyMount {
   directory: string;
   /** The group, as /proc/PID/cgroup names it, whose directory that is. */
   root: string;
-}
-
-/** mountinfo writes space, tab, newline and backslash as three octal digits. */
-function unescapeMount(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
 /**

@@ -83,6 +83,8 @@ export interface VictimPrediction {
   certain: boolean;
   /** Processes of the scope that this caller cannot see; at least 1 where their number is not known. */
   unseen: number;
+  /** Whether `unseen` is their number as of this look; false where there may be more. */
+  unseenIsExact: boolean;
   /** Why there are some; '' for none. */
   unseenReason: string;
   /** Whom the kernel kills: the highest badness, the process that asked for memory, or none, since it panics. */
@@ -217,34 +219,42 @@ function hasRival(tasks: EligibleTask[], victim: EligibleTask | undefined, adjUn
 interface Competitors {
   rows: ProcessFiles[];
   unseen: number;
+  isExact: boolean;
   reason: string;
 }
 
 async function readCompetitors(
   tree: ProcTree,
   group: MemoryCgroup | undefined,
-  { isRestricted, reason, hasOwnPids }: Visibility,
+  { isRestricted, listsAll, reason, hasInit, hasOwnPids }: Visibility,
 ): Promise<Competitors> {
-  const before = group ? groupProcesses(group.path) : { pids: listPids(tree.root), hidden: 0 };
+  const list = () =>
+    group ? groupProcesses(group.path) : { pids: listPids(tree.root), hidden: 0, isComplete: listsAll };
+  const before = list();
   if (group && !hasOwnPids) {
     const differ = `'${tree.root}' is of another pid namespace: a group's processes have other numbers there`;
-    return { rows: [], unseen: Math.max(1, before.pids.length + before.hidden), reason: differ };
+    const listed = before.pids.length + before.hidden;
+    const isExact = before.isComplete && group.version === 2 && listed > 0;
+    return { rows: [], unseen: Math.max(1, listed), isExact, reason: differ };
   }
   const rows = await scanTree(tree, { want: Want.STATUS | Want.OOM, ...(group && { pids: before.pids }) });
-  const after = group ? groupProcesses(group.path) : { pids: listPids(tree.root), hidden: 0 };
+  const after = list();
   // Who is listed before and after and could not be read in between is there, and is hidden.
   const read = new Set(rows.map(({ pid }) => pid));
   const listed = new Set(after.pids);
   const refused = before.pids.filter((pid) => listed.has(pid) && !read.has(pid)).length;
   const hidden = Math.max(before.hidden, after.hidden);
-  if (!group && isRestricted) return { rows, unseen: Math.max(1, refused), reason };
-  const unseen = refused + hidden;
-  if (unseen === 0) return { rows, unseen, reason: '' };
-  if (isRestricted) return { rows, unseen, reason };
+  // Version 1 leaves the processes outside of the reader's pid namespace out of its lists; version 2 lists each as 0.
+  const leavesOut = group?.version === 1 && !hasInit;
+  const isExact = before.isComplete && after.isComplete && !leavesOut;
+  const unseen = Math.max(refused + hidden, isExact ? 0 : 1);
+  if (unseen === 0) return { rows, unseen, isExact, reason: '' };
+  if (isRestricted) return { rows, unseen, isExact, reason };
   const files = 'their files, or the list of a group, cannot be read';
   return {
     rows,
     unseen,
+    isExact,
     reason: hidden > 0 && refused === 0 ? 'they are in another pid namespace or an unreadable group' : files,
   };
 }
@@ -340,7 +350,7 @@ export async function predictVictim(options?: PredictVictimOptions): Promise<Vic
   const before = look();
   const group = before.cgroups.find(({ path }) => path === before.limiting.path);
   const seen = visibility(tree.root);
-  const { rows, unseen, reason } = await readCompetitors(tree, group, seen);
+  const { rows, unseen, isExact, reason } = await readCompetitors(tree, group, seen);
   const machine = machineMemory(tree.root);
   const machinePages = Math.max(1, Math.floor((machine.ramBytes + machine.swapBytes) / tree.pageBytes));
   const totalPages = group ? cgroupTotalPages(group, machine, tree.pageBytes) : machinePages;
@@ -384,6 +394,7 @@ export async function predictVictim(options?: PredictVictimOptions): Promise<Vic
     scope: before.limiting,
     certain: selection.certain && !isOpen,
     unseen,
+    unseenIsExact: isExact,
     unseenReason: reason,
     policy,
     killsGroup: groupKilledWith(victim?.files, before, tree),

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { readRegularHead } from '../regular-file.js';
 
 /** Enough of a stat file or a command line: what matters stands at the beginning. */
 const HEAD_BYTES = 4_096;
@@ -9,18 +9,12 @@ const PACKAGE_MANAGERS = /^(npm|npx|pnpm|pnpx|yarn|yarnpkg|bun|bunx)(-cli)?(\.[c
 const RUNTIMES = /^(node|nodejs|bun|deno)$/;
 const SHELLS = /^-?(sh|ash|bash|dash|ksh|zsh|busybox)$/;
 
-/** @returns the first bytes of a file; undefined where it cannot be read at once. */
+/** @returns the first bytes of a file; undefined where there is none to be read, or what is there is no regular file. */
 function readHead(path: string): string | undefined {
-  let file: number | undefined;
   try {
-    // A tree that was made by somebody may hold a pipe here: opening one must not wait for a writer.
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const head = Buffer.alloc(HEAD_BYTES);
-    return head.toString('utf8', 0, readSync(file, head, 0, HEAD_BYTES, 0));
+    return readRegularHead(path, HEAD_BYTES).toString('utf8');
   } catch {
     return undefined;
-  } finally {
-    if (file !== undefined) closeSync(file);
   }
 }
 

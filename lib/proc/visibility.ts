@@ -1,11 +1,14 @@
-import { readFileSync, readlinkSync, statfsSync } from 'node:fs';
+import { readFileSync, readlinkSync, realpathSync, statfsSync } from 'node:fs';
 import { readTreeFile } from '../regular-file.js';
 import { parseStat } from './files/proc-text.js';
+import { unescapeMount } from './mountinfo.js';
 
 /** What a caller cannot see of a machine's processes through a proc tree. */
 export interface Visibility {
   /** Whether there may be processes that the tree does not show. */
   isRestricted: boolean;
+  /** Whether its directory names every process, also those whose files cannot be read. */
+  listsAll: boolean;
   /** Why, in a sentence without a full stop; '' for nothing. */
   reason: string;
   /**
@@ -37,12 +40,15 @@ const HIDEPID: Record<string, ProcMount['hidepid']> = {
   ptraceable: 'ptraceable',
 };
 
-/** @returns how procfs is mounted at a directory, by mountinfo: the last mount there is the one in sight. */
+/**
+ * @param directory where, without symbolic links.
+ * @returns how procfs is mounted there, by mountinfo: the last mount there is the one in sight. Undefined for none.
+ */
 export function parseProcMount(mountinfo: string, directory: string): ProcMount | undefined {
   let found: ProcMount | undefined;
   for (const line of mountinfo.split('\n')) {
     const [before, after] = line.split(' - ');
-    if (before?.split(' ')[4] !== directory) continue;
+    if (unescapeMount(before?.split(' ')[4] ?? '') !== directory) continue;
     const [type, , options = ''] = after?.split(' ') ?? [];
     if (type !== 'proc') continue;
     const option = (name: string) =>
@@ -62,9 +68,20 @@ function mayTraceAll(status: string, uidMap: string): boolean {
   return isFirstNamespace && effective !== undefined && ((BigInt(`0x${effective}`) >> CAP_SYS_PTRACE) & 1n) === 1n;
 }
 
-/** kthreadd, pid 2, is in the machine's own pid namespace and in no other. */
+/** kthreadd, pid 2, is in the machine's own pid namespace and in no other. With hidepid it may not be readable. */
 function showsKernelThreads(root: string): boolean {
   return parseStat(readTreeFile(`${root}/2/stat`) ?? '')?.kernelThread === true;
+}
+
+/** What /proc/PID/ns/pid of a process in the machine's own pid namespace links to: PROC_PID_INIT_INO of include/linux/proc_ns.h. */
+const FIRST_PID_NAMESPACE = 'pid:[4026531836]';
+
+function isInFirstPidNamespace(): boolean {
+  try {
+    return readlinkSync('/proc/self/ns/pid') === FIRST_PID_NAMESPACE;
+  } catch {
+    return false;
+  }
 }
 
 function isProcfs(root: string): boolean {
@@ -84,6 +101,14 @@ function ownPidIn(root: string): string {
   }
 }
 
+function realPathOf(root: string): string {
+  try {
+    return realpathSync(root);
+  } catch {
+    return root;
+  }
+}
+
 function readOwn(name: string): string {
   try {
     return readFileSync(`/proc/self/${name}`, 'latin1');
@@ -99,24 +124,26 @@ function readOwn(name: string): string {
  * Sources: proc(5) for hidepid and gid; Documentation/filesystems/proc.rst; pid_namespaces(7).
  */
 export function visibility(root: string): Visibility {
-  if (!isProcfs(root)) return { isRestricted: false, reason: '', hasInit: true, hasOwnPids: true };
-  const hasInit = showsKernelThreads(root);
+  if (!isProcfs(root)) return { isRestricted: false, listsAll: true, reason: '', hasInit: true, hasOwnPids: true };
   const hasOwnPids = ownPidIn(root) === String(process.pid);
-  const mount = parseProcMount(readOwn('mountinfo'), root);
+  const hasInit = showsKernelThreads(root) || (hasOwnPids && isInFirstPidNamespace());
+  const mount = parseProcMount(readOwn('mountinfo'), realPathOf(root));
   if (mount && mount.hidepid !== 'off') {
     const isMember = mount.hidepid !== 'ptraceable' && mount.gid !== 0 && process.getgroups?.().includes(mount.gid);
     if (!isMember && !mayTraceAll(readOwn('status'), readOwn('uid_map'))) {
       return {
         isRestricted: true,
+        listsAll: mount.hidepid === 'noaccess' && hasInit,
         reason: `'${root}' is mounted with hidepid=${mount.hidepid}: processes of other users cannot be seen`,
         hasInit,
         hasOwnPids,
       };
     }
   }
-  if (hasInit) return { isRestricted: false, reason: '', hasInit, hasOwnPids };
+  if (hasInit) return { isRestricted: false, listsAll: true, reason: '', hasInit, hasOwnPids };
   return {
     isRestricted: true,
+    listsAll: false,
     reason: `'${root}' shows the processes of a container, or of another pid namespace, and none outside of it`,
     hasInit,
     hasOwnPids,

@@ -1,6 +1,10 @@
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CounterArena } from '../../lib/counter/arena.js';
 import { CounterTree } from '../../lib/counter/counter-tree.js';
+import { arenaInternals } from '../../lib/counter/internals.js';
+import { Descriptor, slotAddresses } from '../../lib/counter/layout.js';
+import { NO_OWNER } from '../../lib/counter/owners.js';
+import { FakeClock } from '../support/fake-clock.js';
 import { NOT_NUMBERS, percpuError, rangeError, rejected, thrown, typeError } from '../support/thrown.js';
 
 function full(capacity: number): { arena: CounterArena; counters: CounterTree[] } {
@@ -50,6 +54,69 @@ it('does not wait for more room than the arena can ever have', async () => {
     expect(error).toEqual(percpuError('ERR_ARENA_FULL', '513 counters side by side: 0 of 512 are live'));
     expect(error).not.toHaveProperty('retryAfterMs');
   }
+});
+
+describe('where another thread is claiming the only room', () => {
+  let clock: FakeClock;
+  let ticking: NodeJS.Timeout;
+  beforeEach(() => {
+    clock = new FakeClock().install();
+  });
+  afterEach(() => {
+    clearInterval(ticking);
+    vi.restoreAllMocks();
+  });
+
+  /** An arena whose only slot a thread without a record is claiming, until the clock has moved on by that much. */
+  function claimedFor(ms: number): CounterArena {
+    const arena = new CounterArena({ cpus: 2, capacity: 1 });
+    new CounterTree({ arena }).destroy();
+    const { memory, layout } = arenaInternals(arena);
+    const owner = slotAddresses(layout, 0).descriptor / 4 + Descriptor.OWNER;
+    Atomics.store(memory.words, owner, NO_OWNER);
+    const start = clock.ms;
+    ticking = setInterval(() => {
+      clock.ms += 250;
+      if (clock.ms - start >= ms) Atomics.store(memory.words, owner, 0);
+    }, 5);
+    return arena;
+  }
+
+  it('waits for it without blocking the thread', async () => {
+    await claimedFor(3_000).ready();
+    expect(clock.sleptMs).toBe(0);
+  });
+
+  it('waits no longer than five seconds, in which a thread that lives ends its claim', async () => {
+    const start = clock.ms;
+    const error = await rejected(() => claimedFor(60_000).ready());
+    expect(error).toEqual(percpuError('ERR_ARENA_FULL', 'or were terminated'));
+    expect(error).not.toHaveProperty('retryAfterMs');
+    expect(clock.ms - start).toBeGreaterThanOrEqual(5_000);
+    expect(clock.ms - start).toBeLessThan(60_000);
+    expect(clock.sleptMs).toBe(0);
+  });
+
+  it('does not count the time in which it waits for a quarantine as well', async () => {
+    const arena = new CounterArena({ cpus: 2, capacity: 2 });
+    const [first, second] = CounterTree.createMany(2, { arena });
+    first!.share();
+    first!.destroy();
+    second!.destroy();
+    const { memory, layout } = arenaInternals(arena);
+    const owner = slotAddresses(layout, 1).descriptor / 4 + Descriptor.OWNER;
+    Atomics.store(memory.words, owner, NO_OWNER);
+    const start = clock.ms;
+    ticking = setInterval(() => {
+      clock.ms += 250;
+      // Quarantined anew each time, as by threads that make, share and destroy counters all the time.
+      if (clock.ms - start < 10_000) {
+        Atomics.store(memory.words, slotAddresses(layout, 0).descriptor / 4 + Descriptor.QUARANTINED, clock.ms | 1);
+      }
+    }, 5);
+    await arena.ready();
+    expect(clock.ms - start).toBeGreaterThanOrEqual(10_000);
+  });
 });
 
 it('refuses what is no number of counters', async () => {

@@ -3,7 +3,7 @@ import { CounterArena } from '../../lib/counter/arena.js';
 import { ArenaMemory } from '../../lib/counter/arena-memory.js';
 import { CounterTree } from '../../lib/counter/counter-tree.js';
 import { arenaInternals, counterInternals } from '../../lib/counter/internals.js';
-import { Descriptor } from '../../lib/counter/layout.js';
+import { Descriptor, slotAddresses } from '../../lib/counter/layout.js';
 import { QUARANTINE_MS, SlotAllocator } from '../../lib/counter/slots.js';
 import type { PercpuError } from '../../lib/errors.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -146,6 +146,123 @@ describe('another thread', () => {
     expect(retryAfter(() => allocator.claim(1, 32))).toBe(QUARANTINE_MS);
     clock.ms += QUARANTINE_MS;
     expect(allocator.claim(1, 32)).toBe(slot);
+  });
+
+  /** This thread, interrupted when it has looked at a free slot and is about to claim it. */
+  const interruptedAtClaim = (slotDescriptor: number, meanwhile: () => void) => {
+    const original = Atomics.compareExchange as (...args: unknown[]) => unknown;
+    const spy = vi.spyOn(Atomics, 'compareExchange').mockImplementation(((...args: unknown[]) => {
+      if (args[0] instanceof Int32Array && args[1] === slotDescriptor + Descriptor.OWNER && args[2] === 0) {
+        spy.mockRestore();
+        meanwhile();
+      }
+      return original(...args);
+    }) as never);
+  };
+
+  it('that uses up the slot this one is about to claim leaves it quarantined', () => {
+    const { arena, layout, other } = twoThreads(1);
+    new CounterTree({ arena }).destroy();
+    const at = slotAddresses(layout, 0).descriptor / 4;
+    interruptedAtClaim(at, () => {
+      const slot = other.claim(1, 32);
+      const generation = other.generation(slot);
+      expect([other.markShared(slot, generation), other.release(slot, generation)]).toEqual([true, true]);
+    });
+    expect(retryAfter(() => new CounterTree({ arena }))).toBe(QUARANTINE_MS);
+    expect(Atomics.load(arenaInternals(arena).memory.words, at + Descriptor.OWNER)).toBe(0);
+    clock.ms += QUARANTINE_MS;
+    expect(slotOf(new CounterTree({ arena }))).toBe(0);
+  });
+
+  it('that uses up the slot this one is about to claim leaves it pinned by a native run', () => {
+    const { arena, layout, other } = twoThreads(1);
+    new CounterTree({ arena }).destroy();
+    const at = slotAddresses(layout, 0).descriptor / 4;
+    const { words } = arenaInternals(arena).memory;
+    interruptedAtClaim(at, () => {
+      const slot = other.claim(1, 32);
+      Atomics.add(words, at + Descriptor.PINS, 1);
+      other.release(slot, other.generation(slot));
+    });
+    expect(retryAfter(() => new CounterTree({ arena }))).toBe(10);
+    Atomics.sub(words, at + Descriptor.PINS, 1);
+    expect(slotOf(new CounterTree({ arena }))).toBe(0);
+  });
+
+  /** An arena with that many free slots, and what a thread leaves that is claiming some of them. */
+  function rivalAmong(capacity: number) {
+    const { arena, layout } = twoThreads(capacity);
+    for (const counter of CounterTree.createMany(capacity, { arena })) counter.destroy();
+    const { words } = arenaInternals(arena).memory;
+    const descriptor = (slot: number) => slotAddresses(layout, slot).descriptor / 4;
+    return {
+      arena,
+      claim: (slot: number) => Atomics.store(words, descriptor(slot) + Descriptor.OWNER, 77),
+      giveUp: (slot: number) => Atomics.store(words, descriptor(slot) + Descriptor.OWNER, 0),
+      publish: (slot: number) => Atomics.add(words, descriptor(slot) + Descriptor.GENERATION, 1),
+    };
+  }
+
+  /** What another thread does once this one has waited that long. */
+  const afterWaiting = (ms: number, run: () => void) => {
+    clock.onSleep = () => {
+      if (clock.sleptMs < ms) return;
+      clock.onSleep = () => {};
+      run();
+    };
+  };
+
+  it('that claims the only slot is waited for, and gives it up', () => {
+    const { arena, claim, giveUp } = rivalAmong(1);
+    claim(0);
+    afterWaiting(20, () => giveUp(0));
+    expect(slotOf(new CounterTree({ arena }))).toBe(0);
+    expect(clock.sleptMs).toBeGreaterThanOrEqual(20);
+    expect(clock.sleptMs).toBeLessThanOrEqual(100);
+  });
+
+  it('that claims one of a run is waited for, with the others claimed', () => {
+    const { arena, claim, giveUp } = rivalAmong(4);
+    claim(3);
+    afterWaiting(20, () => giveUp(3));
+    expect(CounterTree.createMany(4, { arena }).map(slotOf)).toEqual([0, 1, 2, 3]);
+  });
+
+  it('that claims the only slot is waited for, and makes a counter', () => {
+    const { arena, claim, publish } = rivalAmong(1);
+    claim(0);
+    afterWaiting(20, () => publish(0));
+    expect(thrown(() => new CounterTree({ arena }))).toEqual(percpuError('ERR_ARENA_FULL', '1 of 1 are live'));
+    expect(clock.sleptMs).toBeLessThan(100);
+  });
+
+  it.each([1, 512])('that never goes on with its %d slots is waited for a tenth of a second in all', (capacity) => {
+    const { arena, claim, giveUp } = rivalAmong(capacity);
+    const slots = Array.from({ length: capacity }, (_, slot) => slot);
+    slots.forEach(claim);
+    // Ends a wait without a bound.
+    afterWaiting(1_000, () => slots.forEach(giveUp));
+    expect(retryAfter(() => new CounterTree({ arena }))).toBe(10);
+    expect(clock.sleptMs).toBeGreaterThanOrEqual(90);
+    expect(clock.sleptMs).toBeLessThanOrEqual(101);
+  });
+
+  it('that did not go on during one claim is waited for by the next one', () => {
+    const { arena, claim, giveUp } = rivalAmong(1);
+    claim(0);
+    expect(thrown(() => new CounterTree({ arena }))).toEqual(full);
+    const before = clock.sleptMs;
+    afterWaiting(before + 20, () => giveUp(0));
+    expect(slotOf(new CounterTree({ arena }))).toBe(0);
+    expect(clock.sleptMs).toBeGreaterThanOrEqual(before + 20);
+  });
+
+  it('that claims one slot is passed by where there are others', () => {
+    const { arena, claim } = rivalAmong(4);
+    claim(0);
+    expect(CounterTree.createMany(2, { arena }).map(slotOf)).toEqual([2, 3]);
+    expect(clock.sleptMs).toBe(0);
   });
 
   it('that grows the memory is followed', () => {

@@ -131,7 +131,7 @@ const print = (options: object) =>
   `'${process.execPath}' --input-type=module -e "import { predictVictim } from '${entry}';` +
   ` const p = await predictVictim(${JSON.stringify(options).replaceAll('"', "'")});` +
   ` console.log(JSON.stringify({ pids: p.ranking.map(({ pid }) => pid), victim: p.victim, certain: p.certain,` +
-  ` unseen: p.unseen, approximateVictim: p.approximateVictim }))"`;
+  ` unseen: p.unseen, unseenIsExact: p.unseenIsExact, approximateVictim: p.approximateVictim }))"`;
 
 describeUnless(reason ?? '')('namespaces', () => {
   it('ranks pid 1 of another pid namespace, which is no init', () => {
@@ -139,6 +139,7 @@ describeUnless(reason ?? '')('namespaces', () => {
     expect(found.pids).toContain(1);
     expect(found.certain).toBe(false);
     expect(found.unseen).toBeGreaterThan(0);
+    expect(found.unseenIsExact).toBe(false);
   });
 
   it('does not look for the processes of a group under their numbers in another pid namespace', () => {
@@ -150,7 +151,13 @@ describeUnless(reason ?? '')('namespaces', () => {
     writeFileSync(join(group, 'cgroup.procs'), '1\n2\n');
     const inner = print({ root: host, cgroup: group }).replaceAll("'", `'"'"'`);
     const script = `mount --bind /proc '${host}' && unshare --pid --fork --mount-proc sh -c '${inner}; true'`;
-    expect(unshare(['--mount'], script)).toMatchObject({ pids: [], victim: null, certain: false, unseen: 2 });
+    expect(unshare(['--mount'], script)).toMatchObject({
+      pids: [],
+      victim: null,
+      certain: false,
+      unseen: 2,
+      unseenIsExact: true,
+    });
   });
 
   it('is not certain where subset=pid hides the settings', () => {

@@ -69,7 +69,12 @@ describe('processes', () => {
       'a/b/cgroup.procs': '7\n',
       'empty/other': '',
     });
-    expect(groupProcesses(path)).toEqual({ pids: [4, 7, 12, 30], hidden: 1 });
+    expect(groupProcesses(path)).toEqual({ pids: [4, 7, 12, 30], hidden: 1, isComplete: true });
+  });
+
+  it('are not all of them where the list of a group below cannot be read', () => {
+    const path = group({ 'memory.max': 'max\n', 'cgroup.procs': '30\n', 'a/cgroup.procs/b': '' });
+    expect(groupProcesses(path)).toEqual({ pids: [30], hidden: 1, isComplete: false });
   });
 
   it('cannot be listed where there is no list', () => {

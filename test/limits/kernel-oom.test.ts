@@ -35,7 +35,7 @@ const KILLED = 'Killed process ';
  * @returns the pids the kernel's OOM killer has taken once a process of the group ran past the limit, its first choice first
  *   where the log tells: it may kill another one while the first is still giving back its memory.
  */
-async function letTheKernelChoose(members: Hog[], trigger: Hog): Promise<number[]> {
+async function letTheKernelChoose(group: TestCgroup, members: Hog[], trigger: Hog): Promise<number[]> {
   const ended: number[] = [];
   for (const { child, pid } of members) {
     child.once('exit', (_, signal) => {
@@ -44,11 +44,12 @@ async function letTheKernelChoose(members: Hog[], trigger: Hog): Promise<number[
     });
   }
   const lastBefore = kernelLog(KILLED)?.at(-1);
-  for (let grown = 0; ended.length === 0; grown += STEP_BYTES) {
+  // The kernel's own count: a process that was killed gives its memory back, and ends when it next gets a CPU.
+  for (let grown = 0; group.oomKills === 0; grown += STEP_BYTES) {
     expect(grown).toBeLessThan(4 * HEADROOM_BYTES);
     await trigger.grow(STEP_BYTES);
-    await sleep(5);
   }
+  while (ended.length === 0) await sleep(5);
   const log = kernelLog(KILLED) ?? [];
   const since = log.slice(lastBefore === undefined ? 0 : log.lastIndexOf(lastBefore) + 1);
   const logged = since.map((line) => Number(/Killed process (\d+)/.exec(line)?.[1]));
@@ -65,7 +66,7 @@ async function round(name: string, below: (limit: number) => number) {
   await Promise.all(members.map((hog) => hog.grow((4 + below(150)) * MiB)));
   const prediction = await predict(group, members);
   const trigger = members[below(count)]!;
-  const ended = await letTheKernelChoose(members, trigger);
+  const ended = await letTheKernelChoose(group, members, trigger);
   const predicted = prediction.victim?.pid;
   // Without the log, all that is known of several is that the first choice is among them.
   const killed = kernelLog(KILLED) === undefined ? ended.find((pid) => pid === predicted) : ended[0];

@@ -10,7 +10,7 @@ const TASKS = 24;
 const SELECTIONS = 60;
 const STRATEGIES: OomStrategy[] = ['exact', 'kernel', 'precise', 'approximate'];
 
-/** One counter as a task's memory. An `Mm` belongs to the thread that made it; a counter tree to all. */
+/** One counter as a task's memory: its bounds, and no sum of the bounds of an `Mm`'s three, are held against the badness. */
 class TreeMemory implements OomMemory {
   readonly tree: CounterTree;
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -70,6 +70,19 @@ describe('observerPids', () => {
       timeout: 20_000,
     });
     expect(stdout).toBe('0\n');
+  });
+
+  it('reads no more than the beginning of a command line, and follows no link to one', () => {
+    tree = new FakeProc();
+    const { root } = tree;
+    addProcess(root, 40, { parent: 30, group: 20, command: 'node\0main.js\0' });
+    addProcess(root, 30, { parent: 20, group: 20, command: `sh\0-c\0${'x'.repeat(9 << 20)}\0` });
+    addProcess(root, 20, { parent: 1, group: 20 });
+    rmSync(join(root, '20', 'cmdline'));
+    writeFileSync(join(root, 'elsewhere'), 'npm exec percpu rss\0');
+    symlinkSync('../elsewhere', join(root, '20', 'cmdline'));
+    symlinkSync('40', join(root, 'self'));
+    expect([...observerPids(root)]).toEqual([40, 30]);
   });
 
   itUnless(notLinux)('finds a shell with -c that started the process', () => {

@@ -8,6 +8,8 @@ export class FakeClock {
   ms = 5_000_000;
   /** How long callers have slept in all. */
   sleptMs = 0;
+  /** What other threads do while a caller sleeps. */
+  onSleep = () => {};
 
   install(): this {
     const hrtime = () => [Math.floor(this.ms / 1_000), (this.ms % 1_000) * 1e6] as [number, number];
@@ -18,6 +20,7 @@ export class FakeClock {
       if (typeof timeout !== 'number' || !Number.isFinite(timeout)) throw new Error('this would sleep for ever');
       this.ms += timeout;
       this.sleptMs += timeout;
+      this.onSleep();
       return 'timed-out';
     });
     return this;

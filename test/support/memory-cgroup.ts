@@ -28,6 +28,12 @@ export class TestCgroup {
     return Number(readFileSync(join(this.path, this.#isV1 ? 'memory.usage_in_bytes' : 'memory.current'), 'latin1'));
   }
 
+  /** How many processes of this group the kernel has killed for want of memory; version 2: of those below it as well. */
+  get oomKills(): number {
+    const text = readFileSync(join(this.path, this.#isV1 ? 'memory.oom_control' : 'memory.events'), 'latin1');
+    return Number(/^oom_kill (\d+)$/m.exec(text)?.[1]);
+  }
+
   set limitBytes(bytes: number) {
     writeFileSync(join(this.path, this.#isV1 ? 'memory.limit_in_bytes' : 'memory.max'), String(bytes));
   }
