@@ -217,7 +217,9 @@ const noTerminal = whyNoTerminal() ?? '';
 describeUnless(noTerminal)('percpu rss --watch in a terminal', () => {
   it('redraws in place, follows the size, and leaves the terminal clean on Ctrl-C', async () => {
     const watching = `${process.execPath} ${main} rss --watch --interval 0.1 --root ${tree.root}`;
-    const command = `stty rows 10 cols 90; (sleep 1; stty rows 8 cols 60 </dev/tty; kill -WINCH $PPID 2>/dev/null) & exec ${watching}`;
+    // Again and again, since a busy machine may not have drawn yet; until the terminal is gone.
+    const resizing = 'while sleep 1 && stty rows 8 cols 60 && sleep 1 && stty rows 10 cols 90; do :; done';
+    const command = `stty rows 10 cols 90; (${resizing}) </dev/tty 2>/dev/null & exec ${watching}`;
     // Once for the first size and once for the second: what does not change is not written again.
     const when = (shown: string) => shown.split('hidden').length > 2;
     const { code, output } = await runInTerminal(`sh -c '${command}'`, [{ text: '\x03', when }]);
