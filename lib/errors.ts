@@ -110,6 +110,17 @@ export function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? 'EIO';
 }
 
+/** @returns what a report says of anything that was thrown. */
+export function failureOf(error: unknown): { code: string; message: string } {
+  const { code = 'ERR_UNKNOWN', message = String(error) } = (error ?? {}) as NodeJS.ErrnoException;
+  return { code: String(code), message: String(message) };
+}
+
+/** @returns the first line of an error's message, or of what was thrown in its place. */
+export function firstLine(error: unknown): string {
+  return String((error as Error | undefined)?.message ?? error).split('\n', 1)[0]!;
+}
+
 /** @returns what an operation rejects with when its `AbortSignal` fires; `cause` is the signal's reason. */
 export function abortError(signal: AbortSignal): PercpuError {
   const error = new PercpuError('ABORT_ERR', 'The operation was aborted', { cause: signal.reason });

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { systemError } from './errors.js';
+import { codeOf, systemError } from './errors.js';
 
 /** Neither waits for a FIFO's writer or a lease's holder, nor makes a terminal this process's. Windows has none of them. */
 const UNTRUSTED = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
@@ -24,7 +24,7 @@ export function openRegularFile(path: string, links: 'follow' | 'refuse' = 'refu
   try {
     descriptor = openSync(path, UNTRUSTED | (links === 'refuse' ? (constants.O_NOFOLLOW ?? 0) : 0));
   } catch (error) {
-    throw NOT_REGULAR.has((error as NodeJS.ErrnoException).code ?? '') ? notRegular(path) : error;
+    throw NOT_REGULAR.has(codeOf(error)) ? notRegular(path) : error;
   }
   let isFile = false;
   try {
@@ -78,7 +78,7 @@ export function readTreeFile(path: string): string | undefined {
   try {
     return readRegularFile(path, TREE_FILE_BYTES).toString('latin1');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EBADMSG') throw error;
+    if (codeOf(error) === 'EBADMSG') throw error;
     return undefined;
   }
 }

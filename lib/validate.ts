@@ -1,5 +1,8 @@
 import { type ErrorCode, invalidArgType, outOfRange, shorten } from './errors.js';
 
+/** Largest number of a process or a thread that the kernel's types hold; the kernel itself stops at 2^22. */
+export const MAX_PID = 2 ** 31 - 1;
+
 /** Range limits of an integer argument; both ends inclusive. */
 interface IntegerRange {
   min: number;

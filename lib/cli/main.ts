@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { packageVersion } from '../doctor/report.js';
-import { firstLine } from '../native/loader.js';
+import { failureOf, firstLine } from '../errors.js';
 import { nearestName } from '../validate.js';
+import { VERSION } from '../version.js';
 import { addDoctorCommand } from './doctor.js';
 import { addOomCommand } from './oom.js';
 import { writeError } from './output.js';
@@ -15,7 +15,7 @@ const BAD_USAGE = 2;
 function createProgram(): Command {
   const program = new Command('percpu')
     .description('The truth about memory on many-core Linux.')
-    .version(packageVersion(), '-v, --version', 'print the version')
+    .version(VERSION, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .showHelpAfterError()
@@ -55,9 +55,9 @@ function addHelpCommand(program: Command): void {
 
 /** One line for people; for programs an object too. */
 function reportFailure(error: unknown, json: boolean): void {
-  const { message = String(error), code = 'ERR_UNKNOWN' } = error as NodeJS.ErrnoException;
-  writeError(firstLine(message));
-  if (json) process.stdout.write(`${toJson({ error: { code, message } })}\n`);
+  const failure = failureOf(error);
+  writeError(firstLine(failure.message));
+  if (json) process.stdout.write(`${toJson({ error: failure })}\n`);
 }
 
 /** Whoever reads the output may stop when it has seen enough (`percpu doctor | head`). */

@@ -2,10 +2,10 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { groupName } from '../limits/hierarchy.js';
 import { type PredictVictimOptions, predictVictim } from '../limits/predict-victim.js';
 import { pageBytes } from '../native/page-bytes.js';
-import { MAX_PID } from '../proc/reading.js';
+import { MAX_PID } from '../validate.js';
 import { pattern, wholeNumber } from './options.js';
 import { renderOom } from './render-oom.js';
-import { createColors, outputWidth, wantsColor } from './terminal.js';
+import { outputFor } from './terminal.js';
 import { toJson } from './text.js';
 
 interface OomOptions extends PredictVictimOptions {
@@ -57,9 +57,7 @@ async function showOom({ limit, json = false, ...options }: OomOptions): Promise
     stdout.write(`${toJson(prediction, 2)}\n`);
     return;
   }
-  const lines = renderOom(prediction, {
-    width: outputWidth(stdout),
-    colors: createColors(wantsColor(stdout)),
+  const lines = renderOom(prediction, outputFor(stdout), {
     limit,
     pageBytes: pageBytes(),
     scopeName: prediction.scope.path === null ? null : groupName(prediction.scope.path, options.root ?? '/proc'),

@@ -3,7 +3,7 @@ const FRAME_MS = 100;
 const ERASE_LINE = '\r\x1b[2K';
 
 /** One line that tells what is going on, until it is done. */
-export interface Progress {
+interface Progress {
   /** Changes the text. It first shows after a tenth of a second, so that what is over in a blink shows nothing. */
   step(text: string): void;
   /** Erases the line. Idempotent. */

@@ -1,12 +1,10 @@
-import type { Colors } from 'picocolors/types.js';
 import type { VictimPrediction } from '../limits/predict-victim.js';
 import { type Fact, renderFacts } from './facts.js';
 import { type Column, renderTable } from './table.js';
+import type { Output } from './terminal.js';
 import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';
 
-export interface RenderOomOptions {
-  width: number;
-  colors: Colors;
+interface OomView {
   /** Rows to show. */
   limit: number;
   pageBytes: number;
@@ -26,7 +24,7 @@ const COLUMNS: Column[] = [
   { head: 'process', align: 'left', flexible: 8 },
 ];
 
-function scopeText({ scope }: VictimPrediction, { scopeName, asked }: RenderOomOptions): string {
+function scopeText({ scope }: VictimPrediction, { scopeName, asked }: OomView): string {
   const room = scope.headroom === null ? '' : `, ${formatBytes(scope.headroom)} left`;
   const name = scopeName === null ? 'this machine' : `the group ${printable(scopeName)}`;
   const why = asked === undefined ? '' : `: the least headroom of all that bind ${printable(asked)}`;
@@ -39,7 +37,7 @@ const POLICIES = {
   panic: 'the kernel panics instead, and kills none (vm.panic_on_oom)',
 };
 
-function facts(prediction: VictimPrediction, options: RenderOomOptions): Fact[] {
+function facts(prediction: VictimPrediction, options: OomView): Fact[] {
   const { victim, ranking, totalPages, certain, preciseSums, approximateVictim, scope, unseen, unseenReason } =
     prediction;
   const { policy, killsGroup } = prediction;
@@ -78,8 +76,9 @@ function facts(prediction: VictimPrediction, options: RenderOomOptions): Fact[] 
 }
 
 /** @returns the prediction for people: badness in MiB and pages. */
-export function renderOom(prediction: VictimPrediction, options: RenderOomOptions): string[] {
-  const { width, colors, limit, pageBytes } = options;
+export function renderOom(prediction: VictimPrediction, output: Output, options: OomView): string[] {
+  const { width, colors } = output;
+  const { limit, pageBytes } = options;
   const { ranking } = prediction;
   const mib = (pages: number) => formatMiB(pages * pageBytes);
   const rows = ranking
@@ -97,9 +96,9 @@ export function renderOom(prediction: VictimPrediction, options: RenderOomOption
   const hidden = ranking.length - rows.length;
   return [
     colors.bold('Whom the OOM killer would take'),
-    ...renderFacts(facts(prediction, options), width, colors),
+    ...renderFacts(facts(prediction, options), output),
     '',
-    ...(rows.length > 0 ? renderTable(COLUMNS, rows, width, colors) : []),
+    ...(rows.length > 0 ? renderTable(COLUMNS, rows, output) : []),
     ...(hidden > 0 ? [`and ${formatCount(hidden)} more (--limit)`] : []),
     '',
     ...wrap(

@@ -1,7 +1,8 @@
-import type { Colors } from 'picocolors/types.js';
 import type { RssAccounting } from '../proc/accounting/accounting.js';
 import type { RssReading } from '../proc/reading.js';
+import { MODEL_NAMES, perThread } from './model-names.js';
 import { type Column, renderTable } from './table.js';
+import type { Output } from './terminal.js';
 import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';
 
 /** Orders of the table: the largest first, but for the last two. */
@@ -64,23 +65,14 @@ function toRow(reading: RssReading, accounting: RssAccounting, observers: Readon
 }
 
 /** @returns how the figures came about, in a sentence. */
-export function describeAccounting({ model, statmPrecise, worstCaseBytes }: RssAccounting): string {
-  const models = {
-    'flat-percpu': 'flat per-CPU counters',
-    'per-thread': 'counters per thread',
-    hierarchical: 'hierarchical per-CPU counters',
-    unknown: 'an unknown way of counting',
-  };
-  const each = model === 'per-thread' ? ' per thread' : '';
+function describeAccounting({ model, statmPrecise, worstCaseBytes }: RssAccounting): string {
   return (
-    `approximate: /proc/PID/stat, ${models[model]}, off by up to ${formatBytes(worstCaseBytes)}${each}; ` +
+    `approximate: /proc/PID/stat, ${MODEL_NAMES[model]}, off by up to ${formatBytes(worstCaseBytes)}${perThread(model)}; ` +
     `precise: ${statmPrecise ? 'statm' : 'smaps_rollup, where that may be read'}`
   );
 }
 
-export interface RenderRssOptions {
-  width: number;
-  colors: Colors;
+interface RssView {
   /** Rows to show. */
   limit: number;
   /** Processes to mark as the observer's own. */
@@ -93,8 +85,10 @@ export interface RenderRssOptions {
 export function renderRss(
   readings: RssReading[],
   accounting: RssAccounting,
-  { width, colors, limit, observers = new Set(), unseen = '' }: RenderRssOptions,
+  output: Output,
+  { limit, observers = new Set(), unseen = '' }: RssView,
 ): string[] {
+  const { width, colors } = output;
   const missing = unseen ? wrap(`Not all processes: ${printable(unseen)}.`, width) : [];
   if (readings.length === 0) return ['No process has memory here.', ...missing];
   const shown = readings.slice(0, limit);
@@ -108,7 +102,7 @@ export function renderRss(
       : []),
   ];
   return [
-    ...renderTable(COLUMNS, rows, width, colors),
+    ...renderTable(COLUMNS, rows, output),
     '',
     ...wrap(summary(readings, readings.length - shown.length), width),
     ...legend.flatMap((text) => wrap(text, width)),

@@ -3,14 +3,15 @@ import type { PercpuError } from '../errors.js';
 import { type RssAccounting, toRssAccounting } from '../proc/accounting/accounting.js';
 import { observerPids } from '../proc/observer.js';
 import { openTree } from '../proc/proc-tree.js';
-import { MAX_PID, type RssReading } from '../proc/reading.js';
+import type { RssReading } from '../proc/reading.js';
 import { readRss } from '../proc/rss.js';
 import { RssScanner, scanRss } from '../proc/rss-scanner.js';
 import { visibility } from '../proc/visibility.js';
+import { MAX_PID } from '../validate.js';
 import { seconds, wholeNumber } from './options.js';
 import { writeError, writeOut } from './output.js';
 import { renderRss, SORTS, type Sort, sorted } from './render-rss.js';
-import { createColors, outputWidth, wantsColor } from './terminal.js';
+import { outputFor } from './terminal.js';
 import { toJson } from './text.js';
 import { watch } from './watch.js';
 
@@ -118,14 +119,7 @@ function print(
     const processes = shown.map((reading) => ({ ...reading, observer: observers.has(reading.pid) }));
     return `${toJson({ accounting, unseen, processes }, watching === undefined ? 2 : 0)}\n`;
   }
-  const { stdout } = process;
-  const lines = renderRss(shown, accounting, {
-    width: outputWidth(stdout),
-    colors: createColors(wantsColor(stdout)),
-    limit,
-    observers,
-    unseen,
-  });
+  const lines = renderRss(shown, accounting, outputFor(process.stdout), { limit, observers, unseen });
   return `${lines.join('\n')}\n`;
 }
 

@@ -1,4 +1,4 @@
-import type { Colors } from 'picocolors/types.js';
+import type { Output } from './terminal.js';
 import { displayWidth, truncate } from './text.js';
 
 export interface Column {
@@ -23,7 +23,7 @@ function neededWidth(column: Column, cells: string[]): number {
  * @param rows plain text, one cell per column.
  * @returns the lines, the headings first.
  */
-export function renderTable(columns: Column[], rows: string[][], width: number, colors: Colors): string[] {
+export function renderTable(columns: Column[], rows: string[][], { width, colors }: Output): string[] {
   const needed = columns.map((column, at) => neededWidth(column, [column.head, ...rows.map((row) => row[at] ?? '')]));
   const kept = new Set(columns.keys());
   const total = () => [...kept].reduce((sum, at) => sum + needed[at]! + GAP.length, -GAP.length);

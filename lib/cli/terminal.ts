@@ -2,6 +2,13 @@ import type { WriteStream } from 'node:tty';
 import pc from 'picocolors';
 import type { Colors } from 'picocolors/types.js';
 
+/** What renderers write for. */
+export interface Output {
+  /** Columns, from 40. */
+  readonly width: number;
+  readonly colors: Colors;
+}
+
 const PIPED_WIDTH = 80;
 const LEAST_WIDTH = 40;
 
@@ -21,6 +28,14 @@ export function wantsColor(stream: Pick<WriteStream, 'isTTY'>, env: NodeJS.Proce
   return Boolean(stream.isTTY) && env.TERM !== 'dumb';
 }
 
-export function createColors(enabled: boolean): Colors {
-  return pc.createColors(enabled);
+export function outputFor(stream: Pick<WriteStream, 'isTTY' | 'columns'>): Output {
+  return { width: outputWidth(stream), colors: pc.createColors(wantsColor(stream)) };
+}
+
+const INDENT = '  ';
+
+/** @returns the lines that `render` makes for what two columns of indent leave of the width, indented. */
+export function indented(output: Output, render: (within: Output) => string[]): string[] {
+  const within = { ...output, width: output.width - INDENT.length };
+  return render(within).map((line) => INDENT + line);
 }

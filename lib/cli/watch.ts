@@ -5,7 +5,7 @@ const PIPED_ROWS = 27;
 const LAST_WRITE_MS = 100;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-export interface WatchOptions {
+interface WatchOptions {
   intervalMs: number;
   /** Redraw on the spot where stdout is a terminal; otherwise one text comes after the other. */
   inPlace: boolean;

@@ -237,7 +237,7 @@ export function layoutWith(
 }
 
 /** What identifies the places of one slot; all are byte offsets. */
-export interface SlotAddresses {
+interface SlotAddresses {
   descriptor: number;
   leaf: number;
   items: number;

@@ -1,5 +1,6 @@
 import { topology } from '../cpu/topology.js';
 import { native } from '../native/native.js';
+import { pageBytes } from '../native/page-bytes.js';
 import type { ArenaMemory } from './arena-memory.js';
 import type { ArenaLayout, LeafPlacement } from './layout.js';
 
@@ -12,7 +13,7 @@ function readMachine(): LeafPlacement & { severalNodes: boolean } {
     severalNodes: nodes.filter(({ cpus }) => cpus.length > 0).length > 1,
     // CPUs that are offline, or beyond this machine, have no node: they stay with node 0.
     nodeOfCpu: (cpu) => nodeByCpu.get(cpu) ?? 0,
-    pageBytes: native.addon?.pageBytes() ?? 4096,
+    pageBytes: pageBytes(),
   };
 }
 
@@ -33,14 +34,14 @@ export function placeLeaves(memory: ArenaMemory, layout: ArenaLayout, chunk: num
   const { leafOffsets, descriptorsOffset, shape } = layout;
   const base = layout.firstChunk + chunk * layout.chunkBytes;
   const bytes = new Uint8Array(memory.words.buffer);
-  const { pageBytes } = placement;
+  const page = placement.pageBytes;
   for (let first = 0, cpu = 1; cpu <= shape.cpus; cpu++) {
     const node = placement.nodeOfCpu(first);
     if (cpu < shape.cpus && placement.nodeOfCpu(cpu) === node) continue;
     // Areas of different nodes begin on pages of their own; the last one may share its last page with descriptors.
-    const from = Math.floor(leafOffsets[first]! / pageBytes);
-    const end = cpu < shape.cpus ? Math.floor(leafOffsets[cpu]! / pageBytes) : Math.ceil(descriptorsOffset / pageBytes);
-    native.addon?.placeOnNode(bytes, base + from * pageBytes, (end - from) * pageBytes, node);
+    const from = Math.floor(leafOffsets[first]! / page);
+    const end = cpu < shape.cpus ? Math.floor(leafOffsets[cpu]! / page) : Math.ceil(descriptorsOffset / page);
+    native.addon?.placeOnNode(bytes, base + from * page, (end - from) * page, node);
     first = cpu;
   }
 }

@@ -60,7 +60,7 @@ export async function runOnCpus(options: RunOnCpusOptions): Promise<CpuRun[]> {
   } = requireOptions(options, ['counter', 'delta', 'iterations', 'cpus', 'threadsPerCpu', 'signal']);
   if (!(counter instanceof CounterTree)) throw invalidArgType('options.counter', 'a CounterTree', counter);
   requireSafeInteger(delta, 'options.delta');
-  requireInteger(iterations, 'options.iterations', { min: 1, max: Number.MAX_SAFE_INTEGER });
+  const times = requireInteger(iterations, 'options.iterations', { min: 1, max: Number.MAX_SAFE_INTEGER });
   requireInteger(threadsPerCpu, 'options.threadsPerCpu', { min: 1, max: MAX_THREADS_PER_CPU });
   if (cpus !== undefined && !Array.isArray(cpus)) throw invalidArgType('options.cpus', 'an array of CPU numbers', cpus);
   // Before anything is asked of the system: without the addon that is what to say.
@@ -73,14 +73,14 @@ export async function runOnCpus(options: RunOnCpusOptions): Promise<CpuRun[]> {
     counter: counterInternals(counter),
     strategy: 'tree',
     delta,
-    iterations: iterations as number,
+    iterations: times,
     cpus: Uint32Array.from(chosen.flatMap((cpu) => Array<number>(threadsPerCpu).fill(cpu))),
     signal,
   });
 }
 
 /** A run with checked arguments; benchmarks call it with strategies that need no counter. */
-export interface ThreadsToRun {
+interface ThreadsToRun {
   counter?: CounterInternals;
   strategy: string;
   delta: number;

@@ -17,12 +17,10 @@ export interface TreeShape {
 /** Most CPUs a tree is built for. */
 export const MAX_CPUS = 2 ** 20;
 
-/** Most levels any shape has; the hot paths are written out for this many. */
-export const MAX_LEVELS = 5;
-
 /** Batch sizes are powers of two from 2 to this: the widest documented range then still is a safe integer. */
 export const MAX_BATCH_SIZE = 2 ** 30;
 
+/** @returns 5 at most: the hot paths are written out for so many levels. */
 function levelsFor(order: number): number {
   if (order <= 3) return order;
   if (order <= 9) return 3;

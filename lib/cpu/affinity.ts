@@ -1,13 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
-import { invalidArgType, type PercpuError, systemError } from '../errors.js';
+import { codeOf, invalidArgType, type PercpuError, systemError } from '../errors.js';
 import { native, requireNative } from '../native/native.js';
-import { requireInteger } from '../validate.js';
+import { MAX_PID, requireInteger } from '../validate.js';
 import { requireCpus } from './cpu-argument.js';
 import { parseCpuList } from './cpu-list.js';
-
-/** Largest thread number there can be: PID_MAX_LIMIT of the kernel, and room beyond. */
-const MAX_TID = 2 ** 31 - 1;
 
 /** @returns the error for a negated errno of sched_getaffinity(2) or sched_setaffinity(2). */
 function affinityError(negatedErrno: number, syscall: string, tid: number, message?: string): PercpuError {
@@ -34,7 +31,7 @@ function affinityFromProc(tid: number): number[] {
   try {
     status = readFileSync(path, 'latin1');
   } catch (error) {
-    const { code = 'EIO' } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     const missing = tid !== 0 && code === 'ENOENT';
     throw systemError(missing ? 'ESRCH' : code, missing ? `no thread ${tid}` : `cannot read '${path}'`, {
       syscall: 'open',
@@ -53,7 +50,7 @@ function affinityFromProc(tid: number): number[] {
  *   `ERR_OUT_OF_RANGE`; PercpuError `ERR_UNSUPPORTED_PLATFORM` away from Linux.
  */
 export function getAffinity(tid = 0): number[] {
-  return readAffinity(requireInteger(tid, 'tid', { min: 0, max: MAX_TID }));
+  return readAffinity(requireInteger(tid, 'tid', { min: 0, max: MAX_PID }));
 }
 
 /**
@@ -68,7 +65,7 @@ export function getAffinity(tid = 0): number[] {
  */
 export function setAffinity(cpus: number | Iterable<number>, tid = 0): void {
   const wanted = requireCpus(cpus, 'cpus');
-  requireInteger(tid, 'tid', { min: 0, max: MAX_TID });
+  requireInteger(tid, 'tid', { min: 0, max: MAX_PID });
   const addon = requireNative('setAffinity()');
   const before = readAffinity(tid);
   const result = addon.setAffinity(Uint32Array.from(wanted), tid);

@@ -5,7 +5,7 @@ import { native } from '../native/native.js';
 export type CpuSource = 'rseq' | 'getcpu' | 'thread';
 
 /** How the calling thread's adds choose their leaf. */
-export interface ThreadCpu {
+interface ThreadCpu {
   readonly source: CpuSource;
   /** Why it is not a better one; empty for 'rseq'. */
   readonly reason: string;

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus as osCpus } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { invalidArgType, PercpuError, systemError } from '../errors.js';
+import { codeOf, invalidArgType, PercpuError, systemError } from '../errors.js';
 import { readRegularFile, TREE_FILE_BYTES } from '../regular-file.js';
 import { requireOptions } from '../validate.js';
 import { parseCpuList } from './cpu-list.js';
@@ -75,7 +75,7 @@ class Files {
     try {
       return this.#read(path).trim();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EBADMSG') throw error;
+      if (codeOf(error) === 'EBADMSG') throw error;
       return undefined;
     }
   }
@@ -91,8 +91,12 @@ class Files {
       text = this.#read(path);
     } catch (error) {
       if (error instanceof PercpuError) throw error;
-      const { code = 'EIO', syscall = 'open', errno } = error as NodeJS.ErrnoException;
-      throw systemError(code, `cannot read '${path}'`, { syscall, path, ...(errno !== undefined && { errno }) });
+      const { syscall = 'open', errno } = error as NodeJS.ErrnoException;
+      throw systemError(codeOf(error), `cannot read '${path}'`, {
+        syscall,
+        path,
+        ...(errno !== undefined && { errno }),
+      });
     }
     return asCpuList(text, path);
   }

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { CounterArena } from '../counter/arena.js';
 import { threadCpu } from '../cpu/thread-cpu.js';
 import { type Topology, topology } from '../cpu/topology.js';
-import { PercpuError } from '../errors.js';
+import { failureOf, PercpuError } from '../errors.js';
 import { native } from '../native/native.js';
 import { pageBytes } from '../native/page-bytes.js';
 import { machineCpus, type RssAccounting, rssAccounting } from '../proc/accounting/accounting.js';
@@ -11,6 +10,7 @@ import { RSS_COUNTERS, worstCases } from '../proc/accounting/model.js';
 import type { RssReading } from '../proc/reading.js';
 import { scanRss } from '../proc/rss-scanner.js';
 import { visibility } from '../proc/visibility.js';
+import { VERSION } from '../version.js';
 import { type RunReport, runCounter } from './counter-run.js';
 import { findMonitors, type Monitor } from './monitors.js';
 
@@ -78,7 +78,7 @@ export interface DoctorReport {
 }
 
 /** One process's resident set by both accounts, in bytes. */
-export interface RssDrift {
+interface RssDrift {
   pid: number;
   /** The command name as the kernel has it: control characters included. */
   name: string;
@@ -89,16 +89,11 @@ export interface RssDrift {
   errorBytes: number;
 }
 
-export interface GatherOptions {
+interface GatherOptions {
   /** Also run threads on every allowed CPU, for about a second. */
   run: boolean;
   /** Told what comes next, in a few words. */
   onStep?: (text: string) => void;
-}
-
-export function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return version;
 }
 
 const NO_PROCESSES = { hidden: '', examined: 0, totalErrorBytes: 0, differing: [] };
@@ -110,8 +105,7 @@ export async function gatherReport({ run, onStep = () => {} }: GatherOptions): P
     try {
       return await gather();
     } catch (error) {
-      const { code = 'ERR_UNKNOWN', message = String(error) } = (error ?? {}) as NodeJS.ErrnoException;
-      failures.push({ part, code: String(code), message: String(message) });
+      failures.push({ part, ...failureOf(error) });
       return otherwise;
     }
   }
@@ -123,7 +117,7 @@ export async function gatherReport({ run, onStep = () => {} }: GatherOptions): P
   const isLinux = process.platform === 'linux';
   const accounting = isLinux ? await attempt('accounting', () => rssAccounting(), null) : null;
   return {
-    version: packageVersion(),
+    version: VERSION,
     engine: await attempt('engine', describeEngine, null),
     machine,
     accounting,

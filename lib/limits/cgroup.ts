@@ -206,7 +206,7 @@ export function cgroupTotalPages(group: MemoryCgroup, machine: MachineMemory, pa
 }
 
 /** The processes of a group and of all groups below it. */
-export interface GroupProcesses {
+interface GroupProcesses {
   /** Ascending. */
   pids: number[];
   /** Processes that have no pid here, being outside of this pid namespace, and groups whose list cannot be read. */

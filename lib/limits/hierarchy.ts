@@ -4,7 +4,7 @@ import { readTreeFile } from '../regular-file.js';
 import { isHierarchyRoot, type MemoryCgroup, readCgroup, readCgroupIfAny } from './cgroup.js';
 
 /** Where a hierarchy of control groups with memory accounting is mounted. */
-export interface HierarchyMount {
+interface HierarchyMount {
   version: 1 | 2;
   /** Directory it is mounted at. */
   directory: string;
@@ -21,7 +21,7 @@ function unescapeMount(text: string): string {
  * @returns the mounted hierarchies with memory accounting, those with the whole hierarchy in them first.
  * Source: proc_pid_mountinfo(5).
  */
-export function parseHierarchyMounts(mountinfo: string): HierarchyMount[] {
+function parseHierarchyMounts(mountinfo: string): HierarchyMount[] {
   const mounts: HierarchyMount[] = [];
   for (const line of mountinfo.split('\n')) {
     const [before, after] = line.split(' - ');
@@ -105,7 +105,7 @@ export function resolveGroup(name: string, root: string): string {
  * @param cgroupFile text of /proc/PID/cgroup.
  * @returns the name of the group with memory accounting; undefined where it has none. Source: cgroups(7).
  */
-export function memoryGroupName(cgroupFile: string, version: 1 | 2): string | undefined {
+function memoryGroupName(cgroupFile: string, version: 1 | 2): string | undefined {
   for (const line of cgroupFile.split('\n')) {
     const [, id, controllers, name] = /^(\d+):([^:]*):(\/.*)$/.exec(line) ?? [];
     if (name === undefined) continue;

@@ -99,7 +99,7 @@ function readMachine(root: string): MemoryGroup {
 }
 
 /** @returns the one with the least headroom; of equal ones the innermost, which the kernel charges first. */
-export function limitingOf(groups: MemoryGroup[]): MemoryGroup {
+function limitingOf(groups: MemoryGroup[]): MemoryGroup {
   const room = ({ headroom }: MemoryGroup) => headroom ?? Number.POSITIVE_INFINITY;
   return groups.reduce((least, group) => (room(group) < room(least) ? group : least));
 }
@@ -113,7 +113,7 @@ export function readScope(chain: GroupChain, root: string): DetailedScope {
 }
 
 /** Where a scope is asked for. */
-export type ScopeOf = { pid: number | 'self' } | { cgroup: string } | undefined;
+type ScopeOf = { pid: number | 'self' } | { cgroup: string } | undefined;
 
 /** @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`. */
 export function requireScopeOf(pid: unknown, cgroup: unknown): ScopeOf {

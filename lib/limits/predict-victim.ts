@@ -387,6 +387,6 @@ export async function predictVictim(options?: PredictVictimOptions): Promise<Vic
     unseenReason: reason,
     policy,
     killsGroup: groupKilledWith(victim?.files, before, tree),
-    approximateVictim: approximate ? (approximate as Task).files.pid : null,
+    approximateVictim: remaining.find((task) => task === approximate)?.files.pid ?? null,
   };
 }

@@ -1,5 +1,5 @@
 /** What a loader must know of a shared library before it lets the system map it. */
-export interface ElfLibrary {
+interface ElfLibrary {
   /** As `process.arch` names it; 'machine N' for others. */
   arch: string;
   /** Libraries it asks for by name. */

@@ -3,16 +3,17 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import module from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { codeOf, firstLine } from '../errors.js';
 import { readManifest, readRegularFile } from '../regular-file.js';
 import { VERSION } from '../version.js';
 import type { NativeAddon } from './addon.js';
 import { inspectElf } from './elf.js';
 import { anyonesReason, strangersReason } from './writers.js';
 
-export type Libc = 'glibc' | 'musl';
+type Libc = 'glibc' | 'musl';
 
 /** One place the addon was looked for in, and what came of it. */
-export interface LoadAttempt {
+interface LoadAttempt {
   source: 'PERCPU_NATIVE' | 'build' | 'prebuild';
   path: string;
   /** 'loaded', or why not. */
@@ -66,11 +67,6 @@ function unfit(bytes: Uint8Array): string | undefined {
   return wanted && wanted !== found ? `built for ${wanted}, and this runtime uses ${found}` : undefined;
 }
 
-/** What an error says, in one line. */
-export function firstLine(error: unknown): string {
-  return String((error as Error | undefined)?.message ?? error).split('\n', 1)[0]!;
-}
-
 /**
  * @param danger says why the path must not be trusted, if so.
  * @returns the addon, or why not; undefined: no such file.
@@ -85,7 +81,7 @@ export function tryAddon(path: string, danger: (path: string) => string | undefi
     if (typeof addon?.version !== 'string') return 'an addon of another package';
     return addon.version === VERSION ? addon : `of version ${addon.version}, and the package is ${VERSION}`;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : firstLine(error);
   }
 }

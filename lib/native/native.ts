@@ -1,6 +1,6 @@
-import { PercpuError } from '../errors.js';
+import { firstLine, PercpuError } from '../errors.js';
 import type { NativeAddon } from './addon.js';
-import { firstLine, loadAddon, type NativeStatus } from './loader.js';
+import { loadAddon, type NativeStatus } from './loader.js';
 import { ownLocation } from './own-location.js';
 
 /** Reading the environment throws where a runtime does not permit it. */

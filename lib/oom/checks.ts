@@ -7,7 +7,7 @@ import type { OomMemory, OomTask, PageBounds } from './memory.js';
 /** `oom_score_adj` at which a task is never killed for its size; proc_pid_oom_score_adj(5). */
 export const OOM_SCORE_ADJ_MIN = -1000;
 /** `oom_score_adj` at which all of memory is added to a task's badness; proc_pid_oom_score_adj(5). */
-export const OOM_SCORE_ADJ_MAX = 1000;
+const OOM_SCORE_ADJ_MAX = 1000;
 
 /**
  * @returns `totalPages`, the memory the OOM killer shares out, when it is a positive safe integer.

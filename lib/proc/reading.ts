@@ -1,5 +1,5 @@
 import { invalidArgType } from '../errors.js';
-import { requireInteger } from '../validate.js';
+import { MAX_PID, requireInteger } from '../validate.js';
 import { errorRange } from './accounting/model.js';
 import { type ProcessFiles, Want } from './files/process-row.js';
 import type { ProcTree } from './proc-tree.js';
@@ -25,9 +25,6 @@ export interface RssReading {
   /** The file that `precise` comes from. */
   source: 'statm' | 'smaps_rollup';
 }
-
-/** Largest process id the types of the kernel hold; the kernel itself stops at 2^22. */
-export const MAX_PID = 2 ** 31 - 1;
 
 /** @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`. */
 export function requirePid(pid: unknown, argument = 'pid'): number {

@@ -38,7 +38,7 @@ const HIDEPID: Record<string, ProcMount['hidepid']> = {
 };
 
 /** @returns how procfs is mounted at a directory, by mountinfo: the last mount there is the one in sight. */
-export function parseProcMount(mountinfo: string, directory: string): ProcMount | undefined {
+function parseProcMount(mountinfo: string, directory: string): ProcMount | undefined {
   let found: ProcMount | undefined;
   for (const line of mountinfo.split('\n')) {
     const [before, after] = line.split(' - ');

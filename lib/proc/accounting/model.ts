@@ -21,7 +21,7 @@ export interface CpuCounts {
 }
 
 /** A range in pages: `approximate - over <= precise <= approximate + under`. */
-export interface ErrorRange {
+interface ErrorRange {
   under: number;
   over: number;
 }
@@ -71,7 +71,7 @@ export function errorRange({ model, batch }: Accounting, { online, possible }: C
 }
 
 /** The worst error that a fast read of one counter can really show, in pages, under either of two schemes. */
-export interface WorstCases {
+interface WorstCases {
   /** The flat counter of Linux 6.2: each online CPU keeps one page less than a batch. */
   flat: number;
   /** The counter tree with batches of 32: every leaf and item keeps as much as it can. */

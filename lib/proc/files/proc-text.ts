@@ -1,5 +1,5 @@
 /** What this package needs of /proc/PID/stat. Source: proc_pid_stat(5). */
-export interface ProcStat {
+interface ProcStat {
   pid: number;
   /** The command name (`comm`): any characters, parentheses and newlines included. */
   name: string;
@@ -15,7 +15,7 @@ export interface ProcStat {
 }
 
 /** /proc/PID/statm, in pages. Source: proc_pid_statm(5). */
-export interface ProcStatm {
+interface ProcStatm {
   /** Virtual size. */
   sizePages: number;
   /** Resident set, `sharedPages` included. */
@@ -78,7 +78,7 @@ export function parseStatm(text: string): ProcStatm | undefined {
 }
 
 /** What this package needs of /proc/PID/status, in KiB; 0 for a line that is not there, as in zombies and kernel threads. */
-export interface ProcStatus {
+interface ProcStatus {
   anonKiB: number;
   fileKiB: number;
   shmemKiB: number;
