@@ -27,7 +27,7 @@ export function expectedFiles() {
         'CHANGELOG.md',
         'ARCHITECTURE.md',
         'CONTRIBUTING.md',
-        'bin/percpu.cjs',
+        ...['bin/percpu.cjs', 'bin/require.cjs', 'bin/require.d.cts', 'bin/old-node.cjs'],
         'docs/percpu.1',
       ],
       ...compiled.flatMap((file) => [`${file}.js`, `${file}.d.ts`]),

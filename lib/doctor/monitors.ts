@@ -21,6 +21,7 @@ const STAT = '/proc/PID/stat';
 const KNOWN: readonly [name: string, reads: string][] = [
   ['pidusage', STAT],
   ['pm2', STAT],
+  ['express-status-monitor', STAT],
   ['appmetrics', STAT],
   ['clinic', STAT],
   ['@opentelemetry/host-metrics', STAT],

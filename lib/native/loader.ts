@@ -1,7 +1,7 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, realpathSync } from 'node:fs';
 // By its default export: webpack follows the name `createRequire`, and warns of paths that it cannot know.
 import module from 'node:module';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { codeOf, firstLine } from '../errors.js';
 import { readManifest, readRegularFile } from '../regular-file.js';
@@ -27,8 +27,8 @@ export interface NativeStatus {
   readonly attempts: readonly LoadAttempt[];
 }
 
-/** Name in the package and in its own `exports`. */
-const MANIFEST = 'percpu/package.json';
+const NAME = 'percpu';
+const MANIFEST = `${NAME}/package.json`;
 
 /** More than any build of the addon has, sanitizers and debugging information included. */
 const ADDON_BYTES = 256 << 20;
@@ -76,8 +76,9 @@ export function tryAddon(path: string, danger: (path: string) => string | undefi
     // In this order: nobody else can change what is read and loaded after the first answer.
     const problem = danger(path) ?? unfit(readRegularFile(path, ADDON_BYTES, 'follow'));
     if (problem) return problem;
-    // A require function of any place will do for an absolute path.
-    const addon = module.createRequire(path)(path) as NativeAddon | undefined;
+    // Any place will do for an absolute path. A require function reads each package.json above its place, and would wait for
+    // a FIFO there; above the root is none.
+    const addon = module.createRequire('/')(path) as NativeAddon | undefined;
     if (typeof addon?.version !== 'string') return 'an addon of another package';
     return addon.version === VERSION ? addon : `of version ${addon.version}, and the package is ${VERSION}`;
   } catch (error) {
@@ -86,46 +87,49 @@ export function tryAddon(path: string, danger: (path: string) => string | undefi
   }
 }
 
-/** Folders to look in: this package's own and, where a bundler has moved this code, the one installed beside the bundle. */
-function packageFolders(moduleUrl: string | undefined): string[] {
-  if (!moduleUrl) return [];
-  const folders = new Set<string>();
+/** This package's own folder or, where a bundler has moved this code, that of the package installed beside the bundle. */
+function packageFolder(moduleUrl: string): string | undefined {
   const own = fileURLToPath(new URL('../..', moduleUrl));
   // The folder above a bundle is another package's, and so is what it holds.
-  if (isPackage(own)) folders.add(own);
-  try {
-    folders.add(join(module.createRequire(moduleUrl).resolve(MANIFEST), '..', '/'));
-  } catch {
-    // Not installed beside the bundle.
+  return isPackage(own) ? own : installedFolder(moduleUrl);
+}
+
+/**
+ * The folder that a module would import the package from. Node's own search opens each package.json on its way and waits
+ * where that is a FIFO, and the folders above a bundle may belong to others.
+ */
+function installedFolder(moduleUrl: string): string | undefined {
+  const { resolve: find } = module.createRequire(moduleUrl);
+  if (process.versions.pnp) {
+    // Yarn's Plug'n'Play has a table instead of folders.
+    try {
+      return dirname(find(MANIFEST));
+    } catch {
+      return undefined;
+    }
   }
-  return [...folders];
+  const folder = (find.paths(NAME) ?? []).map((place) => join(place, NAME)).find(isPackage);
+  return folder && realpathSync(folder);
 }
 
 /** Beside a bundle there may be anything: a build that anyone could have put there, for instance, in /tmp. */
 function isPackage(folder: string): boolean {
-  return readManifest(join(folder, 'package.json'))?.name === 'percpu';
+  return readManifest(join(folder, 'package.json'))?.name === NAME;
 }
 
-function tryFolders(folders: string[], code: string, attempts: LoadAttempt[]): NativeAddon | undefined {
+function tryFolder(folder: string, code: string, attempts: LoadAttempt[]): NativeAddon | undefined {
   const { platform, arch } = process;
   const libc = runtimeLibc();
-  for (const folder of folders) {
-    const places = [
-      { source: 'build', path: join(folder, 'build', 'Release', 'percpu.node') },
-      { source: 'prebuild', path: join(folder, 'prebuilds', `${platform}-${arch}`, `percpu.${libc}.node`) },
-    ] as const;
-    if (!isPackage(folder)) {
-      const { source, path } = places[0];
-      attempts.push({ source, path, outcome: `'${folder}' is not the folder of the package percpu` });
-      continue;
-    }
-    for (const { source, path } of places) {
-      const found = tryAddon(path, (file) => strangersReason(file, folder, code));
-      const missing = source === 'build' ? 'not built' : `no prebuilt binary for ${platform}-${arch} (${libc})`;
-      const outcome = found === undefined ? missing : typeof found === 'string' ? found : 'loaded';
-      attempts.push({ source, path, outcome });
-      if (typeof found === 'object') return found;
-    }
+  const places = [
+    { source: 'build', path: join(folder, 'build', 'Release', 'percpu.node') },
+    { source: 'prebuild', path: join(folder, 'prebuilds', `${platform}-${arch}`, `percpu.${libc}.node`) },
+  ] as const;
+  for (const { source, path } of places) {
+    const found = tryAddon(path, (file) => strangersReason(file, folder, code));
+    const missing = source === 'build' ? 'not built' : `no prebuilt binary for ${platform}-${arch} (${libc})`;
+    const outcome = found === undefined ? missing : typeof found === 'string' ? found : 'loaded';
+    attempts.push({ source, path, outcome });
+    if (typeof found === 'object') return found;
   }
   return undefined;
 }
@@ -160,7 +164,8 @@ export function loadAddon(setting: string | undefined, moduleUrl: string | undef
     if (typeof found === 'object') return { addon: found, reason: `loaded from ${path}, by PERCPU_NATIVE`, attempts };
     return without(`PERCPU_NATIVE=${setting}: ${outcome}`, attempts);
   }
-  const addon = moduleUrl && tryFolders(packageFolders(moduleUrl), fileURLToPath(moduleUrl), attempts);
+  const folder = moduleUrl && packageFolder(moduleUrl);
+  const addon = folder && tryFolder(folder, fileURLToPath(moduleUrl), attempts);
   if (addon) return { addon, reason: `loaded from ${attempts.at(-1)!.path}`, attempts };
   return without(whyNot(attempts, moduleUrl), attempts);
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { itUnless, notLinux } from '../support/skip.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const copy = mkdtempSync(join(tmpdir(), 'percpu-bench-'));
@@ -36,7 +37,7 @@ describe('a benchmark that cannot run says so in one line', () => {
     expect(bench(root, ['nope']).stderr).toMatch(/^cannot run: a name is missing.*\n$/);
   });
 
-  it.skipIf(process.platform !== 'linux')('with a file that cannot be written', () => {
+  itUnless(notLinux)('with a file that cannot be written', () => {
     const { status, stderr } = bench(root, ['rss', '--quick', '--seed', '1', '--svg', '/dev/null/x.svg']);
     expect(status).toBe(1);
     expect(stderr).toMatch(/^cannot run: .*\n$/);

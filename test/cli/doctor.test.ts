@@ -6,6 +6,7 @@ import { topology } from '../../lib/cpu/topology.js';
 import type { DoctorReport } from '../../lib/doctor/report.js';
 import { native } from '../../lib/native/native.js';
 import packageJson from '../../package.json' with { type: 'json' };
+import { itUnless, notLinux } from '../support/skip.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -167,7 +168,7 @@ describe('when something goes wrong', () => {
     expect(engine).not.toBeNull();
   });
 
-  it.skipIf(process.platform !== 'linux')('reports what it can where addresses are short', async () => {
+  itUnless(notLinux)('reports what it can where addresses are short', async () => {
     const child = spawn('sh', ['-c', `ulimit -v 1500000; exec "$0" "$@"`, process.execPath, MAIN, 'doctor', '--json']);
     let stdout = '';
     child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));

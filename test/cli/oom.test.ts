@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type ChildOutcome, runChild } from '../support/built.js';
 import { FakeProc } from '../support/proc-tree.js';
+import { describeUnless, notLinux } from '../support/skip.js';
 
 function percpuCli(...args: string[]): Promise<ChildOutcome> {
   return runChild({ file: '../../dist/cli/main.js', args });
@@ -20,7 +21,7 @@ beforeAll(() => {
 });
 afterAll(() => tree.remove());
 
-describe.skipIf(process.platform !== 'linux')('percpu oom', () => {
+describeUnless(notLinux)('percpu oom', () => {
   it('says who, why, how certain, and that nobody is killed', async () => {
     const { code, stdout, stderr } = await percpuCli('oom', '--root', tree.root);
     expect([code, stderr]).toEqual([0, '']);

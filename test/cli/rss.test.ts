@@ -10,6 +10,7 @@ import type { RssReading } from '../../lib/proc/reading.js';
 import { type ChildOutcome, runChild } from '../support/built.js';
 import { runInTerminal, whyNoTerminal } from '../support/in-terminal.js';
 import { FakeProc } from '../support/proc-tree.js';
+import { describeUnless, notLinux } from '../support/skip.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -33,7 +34,7 @@ beforeAll(() => {
 });
 afterAll(() => tree.remove());
 
-describe.skipIf(process.platform !== 'linux')('percpu rss', () => {
+describeUnless(notLinux)('percpu rss', () => {
   it('shows what there is beside what is reported', async () => {
     const { code, stdout, stderr } = await percpuCli('rss', '--root', tree.root);
     expect([code, stderr]).toEqual([0, '']);
@@ -211,9 +212,9 @@ describe.skipIf(process.platform !== 'linux')('percpu rss', () => {
   });
 });
 
-const noTerminal = whyNoTerminal();
+const noTerminal = whyNoTerminal() ?? '';
 
-describe.skipIf(noTerminal)(`percpu rss --watch in a terminal${noTerminal ? ` (skipped: ${noTerminal})` : ''}`, () => {
+describeUnless(noTerminal)('percpu rss --watch in a terminal', () => {
   it('redraws in place, follows the size, and leaves the terminal clean on Ctrl-C', async () => {
     const watching = `${process.execPath} ${main} rss --watch --interval 0.1 --root ${tree.root}`;
     const command = `stty rows 10 cols 90; (sleep 1; stty rows 8 cols 60 </dev/tty; kill -WINCH $PPID 2>/dev/null) & exec ${watching}`;

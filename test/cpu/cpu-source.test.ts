@@ -97,17 +97,13 @@ describe('where the CPU number comes from', () => {
   });
 
   for (const { name, env, source, needsAddon } of SETTINGS) {
-    itUnless(needsAddon ? noAddon : '')(
-      `${name}: ${source}; all of it counts`,
-      async () => {
-        const counted = await childResult<Counted>(program, { PERCPU_NATIVE: undefined, ...env });
-        expect(counted).toMatchObject({ source, engine: 'wasm', withinBounds: true });
-        expect(counted.sum).toBe(counted.expected);
-        expect(counted.workers).toEqual(Array(8).fill(source));
-        if (needsAddon && source !== 'thread') expect(counted.onOwnLeaf).toEqual(getAffinity().map(() => 1_000));
-      },
-      { timeout: 60_000 },
-    );
+    itUnless(needsAddon ? noAddon : '')(`${name}: ${source}; all of it counts`, { timeout: 60_000 }, async () => {
+      const counted = await childResult<Counted>(program, { PERCPU_NATIVE: undefined, ...env });
+      expect(counted).toMatchObject({ source, engine: 'wasm', withinBounds: true });
+      expect(counted.sum).toBe(counted.expected);
+      expect(counted.workers).toEqual(Array(8).fill(source));
+      if (needsAddon && source !== 'thread') expect(counted.onOwnLeaf).toEqual(getAffinity().map(() => 1_000));
+    });
   }
 });
 

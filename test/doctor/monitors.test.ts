@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { findMonitors } from '../../lib/doctor/monitors.js';
 import { runProgram } from '../support/consumer.js';
+import { describeUnless } from '../support/skip.js';
 
 const project = mkdtempSync(join(tmpdir(), 'percpu-project-'));
 afterAll(() => rmSync(project, { recursive: true }));
@@ -18,6 +19,7 @@ function install(name: string, manifest: string): void {
 it('finds the monitors of a project, and knows which are right', () => {
   install('pidusage', '{"version":"4.0.1"}');
   install('prom-client', '{"version":"15.1.3","exports":{".":"./index.js"}}');
+  install('express-status-monitor', '{"version":"1.3.4"}');
   install('@opentelemetry/host-metrics', '{"version":"0.36.0"}');
   install('pm2', 'damaged');
   const deep = join(project, 'packages', 'app');
@@ -26,6 +28,7 @@ it('finds the monitors of a project, and knows which are right', () => {
   expect(findMonitors(deep, true)).toEqual([
     own,
     { name: 'pidusage', version: '4.0.1', reads: '/proc/PID/stat', precise: false },
+    { name: 'express-status-monitor', version: '1.3.4', reads: '/proc/PID/stat', precise: false },
     { name: '@opentelemetry/host-metrics', version: '0.36.0', reads: '/proc/PID/stat', precise: false },
     { name: 'prom-client', version: '15.1.3', reads: '/proc/self/status', precise: true },
   ]);
@@ -33,7 +36,9 @@ it('finds the monitors of a project, and knows which are right', () => {
   expect(findMonitors(tmpdir(), true)).toEqual([own]);
 });
 
-describe.skipIf(process.platform === 'win32')('a project that others have filled (skipped on Windows)', () => {
+const onWindows = process.platform === 'win32' ? 'Windows has neither FIFOs nor such links' : '';
+
+describeUnless(onWindows)('a project that others have filled', () => {
   const hostile = mkdtempSync(join(tmpdir(), 'percpu-hostile-'));
   afterAll(() => rmSync(hostile, { recursive: true }));
   const mark = join(hostile, 'it-ran');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { native } from '../../lib/native/native.js';
 import { runChild } from '../support/built.js';
+import { itUnless, noAddon } from '../support/skip.js';
 
 const BUSY_WITH = [
   'adding',
@@ -18,7 +19,7 @@ describe(`threads that are ended while they are busy${without}`, () => {
     expect(outcome).toEqual({ code: 0, signal: null, stdout: 'survived', stderr: '' });
   });
 
-  it.skipIf(!native.addon)(
+  itUnless(noAddon)(
     'with runOnCpus: nothing that was freed is looked at again (freed memory is overwritten)',
     { timeout: 60_000 },
     async () => {

@@ -1,9 +1,10 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { ownIdentity } from '../../lib/counter/thread-identity.js';
 import { runChild } from '../support/built.js';
+import { describeUnless } from '../support/skip.js';
 
 async function scenario(...args: string[]): Promise<unknown> {
   const { code, stdout, stderr } = await runChild({ file: './ended-owners-child.mjs', args });
@@ -11,10 +12,9 @@ async function scenario(...args: string[]): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-const reason = ownIdentity() > 0n ? undefined : 'no /proc/thread-self/stat, and so no telling which threads have ended';
-const skipped = reason ? ` (skipped: ${reason})` : '';
+const reason = ownIdentity() > 0n ? '' : 'no /proc/thread-self/stat, and so no telling which threads have ended';
 
-describe.skipIf(reason)(`what a worker owned when it ended${skipped}`, () => {
+describeUnless(reason)('what a worker owned when it ended', () => {
   it('is given back where it was terminated in the middle of createMany', { timeout: 120_000 }, async () => {
     expect(await scenario('terminated')).toEqual({
       size: 10,

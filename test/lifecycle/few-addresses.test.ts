@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { native } from '../../lib/native/native.js';
+import { describeUnless, notLinux } from '../support/skip.js';
 
 const library = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
 const program = `
@@ -29,13 +30,9 @@ console.log(JSON.stringify({
 }));
 `;
 
-function whyNot(): string | undefined {
-  if (process.env.PERCPU_SANITIZED) return 'the address sanitizer needs more addresses than that';
-  return process.platform === 'linux' ? undefined : 'no ulimit -v';
-}
-const reason = whyNot();
+const reason = process.env.PERCPU_SANITIZED ? 'the address sanitizer needs more addresses than that' : notLinux;
 
-describe.skipIf(reason)(`a process with few addresses${reason ? ` (skipped: ${reason})` : ''}`, () => {
+describeUnless(reason)('a process with few addresses', () => {
   it.each([4_000_000, 2_000_000])('ulimit -v %i: counts on the engine ts', { timeout: 30_000 }, async (kib) => {
     const { stdout } = await promisify(execFile)('sh', [
       '-c',

@@ -1,13 +1,8 @@
-import { existsSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { runChild } from '../support/built.js';
+import { itUnless, notLinux } from '../support/skip.js';
 
-function whyNot(): string | undefined {
-  if (process.env.PERCPU_SANITIZED) return 'the address sanitizer keeps what was freed';
-  return existsSync('/proc/self/statm') ? undefined : 'no /proc/self/statm';
-}
-
-const reason = whyNot();
+const reason = process.env.PERCPU_SANITIZED ? 'the address sanitizer keeps what was freed' : notLinux;
 
 /**
  * After forced collections, with a young generation that cannot grow. A page of WebAssembly memory that stayed per arena
@@ -15,19 +10,15 @@ const reason = whyNot();
  */
 const TOLERANCE_BYTES = 6 * 2 ** 20;
 
-it.skipIf(reason)(
-  `1,000 arenas and 100,000 counters leave nothing behind${reason ? ` (skipped: ${reason})` : ''}`,
-  { timeout: 120_000 },
-  async () => {
-    const program = {
-      file: './memory-child.mjs',
-      nodeArgs: ['--expose-gc', '--max-semi-space-size=1'],
-      args: ['1000', '100000'],
-    };
-    const { code, stdout, stderr } = await runChild(program);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const growth = JSON.parse(stdout) as { arenas: number; counters: number };
-    expect(growth.arenas).toBeLessThan(TOLERANCE_BYTES);
-    expect(growth.counters).toBeLessThan(TOLERANCE_BYTES);
-  },
-);
+itUnless(reason)('1,000 arenas and 100,000 counters leave nothing behind', { timeout: 120_000 }, async () => {
+  const program = {
+    file: './memory-child.mjs',
+    nodeArgs: ['--expose-gc', '--max-semi-space-size=1'],
+    args: ['1000', '100000'],
+  };
+  const { code, stdout, stderr } = await runChild(program);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const growth = JSON.parse(stdout) as { arenas: number; counters: number };
+  expect(growth.arenas).toBeLessThan(TOLERANCE_BYTES);
+  expect(growth.counters).toBeLessThan(TOLERANCE_BYTES);
+});

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { native } from '../../lib/native/native.js';
 import { percpu, runChild, TestWorker, terminateWorkers } from '../support/built.js';
+import { describeUnless, noAddon } from '../support/skip.js';
 import { percpuError, rejected, thrown } from '../support/thrown.js';
 
 const { CounterArena, CounterTree, runOnCpus } = percpu;
@@ -25,9 +25,7 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 
 afterAll(terminateWorkers);
 
-const reason = native.addon ? '' : ` (skipped: ${native.reason})`;
-
-describe.skipIf(!native.addon)(`native runs${reason}`, { timeout: 60_000 }, () => {
+describeUnless(noAddon)('native runs', { timeout: 60_000 }, () => {
   describe('aborted', () => {
     it('before they begin: nothing is added', async () => {
       const counter = new CounterTree();

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { percpu } from '../support/built.js';
 import { FakeProc, type FakeProcess } from '../support/proc-tree.js';
+import { describeUnless } from '../support/skip.js';
 
 const { predictVictim } = percpu;
 const MiB = 2 ** 20;
@@ -132,7 +133,7 @@ const print = (options: object) =>
   ` console.log(JSON.stringify({ pids: p.ranking.map(({ pid }) => pid), victim: p.victim, certain: p.certain,` +
   ` unseen: p.unseen, approximateVictim: p.approximateVictim }))"`;
 
-describe.skipIf(reason)(`namespaces${reason ? ` (${reason})` : ''}`, () => {
+describeUnless(reason ?? '')('namespaces', () => {
   it('ranks pid 1 of another pid namespace, which is no init', () => {
     const found = unshare(['--mount', '--pid', '--fork', '--mount-proc'], `${print({})}; true`);
     expect(found.pids).toContain(1);

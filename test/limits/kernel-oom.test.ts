@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { percpu } from '../support/built.js';
 import { type Hog, Hogs, kernelLog } from '../support/hogs.js';
 import { TestCgroup, whyNoCgroup } from '../support/memory-cgroup.js';
 import { randomIntegers, testSeed } from '../support/random.js';
+import { describeUnless } from '../support/skip.js';
 
 const ROUNDS = 20;
 const MiB = 2 ** 20;
@@ -74,7 +75,7 @@ async function round(name: string, below: (limit: number) => number) {
 
 afterEach(() => hogs.endAll());
 
-describe.skipIf(reason)(`the kernel's own OOM killer in a memory control group${reason ? ` (${reason})` : ''}`, () => {
+describeUnless(reason ?? '')("the kernel's own OOM killer in a memory control group", () => {
   it(`takes the predicted process in ${ROUNDS} of ${ROUNDS} rounds (SEED=${testSeed})`, async () => {
     const below = randomIntegers(testSeed);
     const outcomes = [];

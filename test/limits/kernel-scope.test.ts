@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { percpu } from '../support/built.js';
 import { type Hog, Hogs, kernelLog } from '../support/hogs.js';
 import { TestCgroup, whyNoCgroup } from '../support/memory-cgroup.js';
 import { randomIntegers, testSeed } from '../support/random.js';
+import { describeUnless } from '../support/skip.js';
 
 const ROUNDS = 24;
 const MiB = 2 ** 20;
@@ -111,7 +112,7 @@ async function round(name: string, below: Below) {
   return { prediction, byPid, kernel, asked: target.group.path };
 }
 
-describe.skipIf(reason)(`random hierarchies of limited groups${reason ? ` (${reason})` : ''}`, () => {
+describeUnless(reason ?? '')('random hierarchies of limited groups', () => {
   it(`run out where, and of whom, it was predicted in ${ROUNDS} of ${ROUNDS} rounds (SEED=${testSeed})`, async () => {
     const below = randomIntegers(testSeed);
     const outcomes = [];

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { percpu } from '../support/built.js';
 import { FakeProc, type FakeProcess } from '../support/proc-tree.js';
+import { itUnless, notLinux } from '../support/skip.js';
 import { percpuError, rejected, typeError } from '../support/thrown.js';
 
 const { predictVictim } = percpu;
@@ -222,7 +223,7 @@ describe('predictVictim', () => {
     );
   });
 
-  it.skipIf(!existsSync('/proc/self/statm'))('ranks the processes of this machine', async () => {
+  itUnless(notLinux)('ranks the processes of this machine', async () => {
     const { victim, ranking } = await predictVictim();
     expect(ranking[0]?.pid).toBe(victim?.pid);
     expect(ranking.some(({ pid }) => pid === process.pid)).toBe(true);

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
-import { native } from '../../lib/native/native.js';
 import { makeConsumer, removeFolders, repository, runProgram } from '../support/consumer.js';
+import { itUnless, noAddon } from '../support/skip.js';
 
 afterAll(removeFolders);
 
@@ -129,7 +129,7 @@ describe('a bundler', () => {
     expect(JSON.parse(stdout).at(0)).toBe(2);
   });
 
-  it.skipIf(!native.addon)(`so it does${native.addon ? '' : ` (skipped: ${native.reason})`}`, async () => {
+  itUnless(noAddon)('so it does', async () => {
     const { outfile } = await bundle(`import { runOnCpus, CounterTree } from 'percpu';
       const runs = await runOnCpus({ counter: new CounterTree(), iterations: 10 });
       console.log(runs.length > 0);`);

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { inspectElf } from '../../lib/native/elf.js';
 import { fakeElf } from '../support/fake-elf.js';
 import { randomIntegers, testSeed } from '../support/random.js';
+import { itUnless, notLinux } from '../support/skip.js';
 
 describe('inspectElf', () => {
   const whole = fakeElf({ machine: 62, needed: ['libc.so.6', 'libm.so.6'] });
@@ -47,7 +48,7 @@ describe('inspectElf', () => {
     }
   });
 
-  it.runIf(process.platform === 'linux')('reads the C library of this machine', () => {
+  itUnless(notLinux)('reads the C library of this machine', () => {
     const [path] = /\S+libc\S*\.so\S*|\S+ld-musl\S+/.exec(readFileSync('/proc/self/maps', 'utf8')) ?? [];
     expect(inspectElf(readFileSync(path!))).toMatchObject({ arch: process.arch });
   });

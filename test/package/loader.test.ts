@@ -1,4 +1,5 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
@@ -9,8 +10,9 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { versionMark } from '../../scripts/prebuild/targets.mjs';
 import { makeFolder, printed, removeFolders, repository } from '../support/consumer.js';
 import { fakeElf } from '../support/fake-elf.js';
+import { describeUnless, notLinux } from '../support/skip.js';
 
-const onLinux = describe.runIf(process.platform === 'linux');
+const onLinux = describeUnless(notLinux);
 const OWN_LIBC = runtimeLibc();
 const OTHER_LIBC = OWN_LIBC === 'glibc' ? 'musl' : 'glibc';
 const LIBRARY = { glibc: 'libc.so.6', musl: 'libc.so' };
@@ -33,6 +35,15 @@ beforeEach(() => {
 });
 
 const load = (setting?: string) => loadAddon(setting, moduleUrl);
+
+/** The loader's reason, told by a process of its own, which is ended where it waits for something. */
+function reasonOf(setting: string | undefined, code?: string): string {
+  const args = [setting ?? '', code ? pathToFileURL(code).href : ''].map((value) => JSON.stringify(value)).join(', ');
+  const program = `const { loadAddon } = await import('${pathToFileURL(repository)}dist/native/loader.js');
+    console.log(loadAddon(${args}).reason);`;
+  const options = { encoding: 'utf8', timeout: 60_000, killSignal: 'SIGKILL' } as const;
+  return execFileSync(process.execPath, ['--input-type=module', '--eval', program], options).trim();
+}
 
 /** What becomes of a file in the prebuilt binary's place. */
 function outcomeOf(bytes: Buffer | string): string {
@@ -138,6 +149,15 @@ describe.skipIf(!addonPath)(`the addon itself${without}`, () => {
     }
   });
 
+  it('PERCPU_NATIVE names a file below a folder that has a FIFO for its package.json, which is not waited for', () => {
+    const place = join(folder, 'below');
+    mkdirSync(place);
+    copyFileSync(addonPath!, join(place, 'percpu.node'));
+    rmSync(join(folder, 'package.json'));
+    execFileSync('mkfifo', [join(folder, 'package.json')]);
+    expect(reasonOf(join(place, 'percpu.node'))).toBe(`loaded from ${join(place, 'percpu.node')}, by PERCPU_NATIVE`);
+  });
+
   it('PERCPU_NATIVE names the only place: no other is looked into', () => {
     copyFileSync(addonPath!, prebuilt);
     const { addon, reason, attempts } = load('/nowhere/percpu.node');
@@ -157,6 +177,42 @@ onLinux('without a file that the code runs from', () => {
     const { addon, reason } = loadAddon(undefined, undefined);
     expect(addon).toBeUndefined();
     expect(reason).toMatch(/runs from no file; PERCPU_NATIVE/);
+  });
+});
+
+onLinux('beside a bundle', () => {
+  const reasonAt = (app: string) => reasonOf(undefined, join(app, 'bundle.mjs'));
+  const packageAt = (place: string, manifest = '{"name":"percpu"}') => {
+    const at = join(place, 'node_modules', 'percpu');
+    mkdirSync(at, { recursive: true });
+    writeFileSync(join(at, 'package.json'), manifest);
+    return at;
+  };
+
+  it('does not wait for a FIFO in a folder above it, and finds the package further up', () => {
+    const app = join(folder, 'work', 'app', 'dist');
+    mkdirSync(app, { recursive: true });
+    const foreign = join(folder, 'work', 'node_modules', 'percpu');
+    mkdirSync(foreign, { recursive: true });
+    execFileSync('mkfifo', [join(foreign, 'package.json')]);
+    expect(reasonAt(app)).toBe(
+      `no package percpu is installed beside the bundle ${join(app, 'bundle.mjs')}; PERCPU_NATIVE can give the path of percpu.node`,
+    );
+    const installed = packageAt(folder);
+    mkdirSync(join(installed, 'build', 'Release', 'percpu.node'), { recursive: true });
+    expect(reasonAt(app)).toContain(join(installed, 'build', 'Release', 'percpu.node'));
+  });
+
+  it('takes the nearest package of that name, behind a link too, and none of another name', () => {
+    const app = join(folder, 'work', 'app', 'dist');
+    packageAt(app, '{"name":"another"}');
+    const store = join(folder, 'store', 'percpu');
+    mkdirSync(join(store, 'build', 'Release', 'percpu.node'), { recursive: true });
+    writeFileSync(join(store, 'package.json'), '{"name":"percpu"}');
+    mkdirSync(join(folder, 'work', 'node_modules'));
+    symlinkSync(store, join(folder, 'work', 'node_modules', 'percpu'));
+    packageAt(folder);
+    expect(reasonAt(app)).toContain(join(store, 'build', 'Release', 'percpu.node'));
   });
 });
 

@@ -29,6 +29,18 @@ describe('the package', () => {
     expect((await packed).files).not.toContain('binding.gyp');
   });
 
+  it('depends on the packages that its own modules import, and on no other', async () => {
+    const modules = (await packed).files.filter((file) => /^(bin|dist|scripts)\/.*\.[cm]?js$/.test(file));
+    expect(modules.length).toBeGreaterThan(40);
+    const imported = modules.flatMap((file) =>
+      [
+        ...readFileSync(join(repository, file), 'utf8').matchAll(/^(?:import|export)\s(?:[^'"]*\sfrom\s)?'([^']+)'/gm),
+      ].map(([, name]) => name!),
+    );
+    const packages = imported.filter((name) => !name.startsWith('.') && !name.startsWith('node:'));
+    expect([...new Set(packages)].sort()).toEqual(Object.keys(packageJson.dependencies).sort());
+  });
+
   it('holds every file that its documents link to', async () => {
     const { files } = await packed;
     const broken = files

@@ -9,7 +9,7 @@ function onPlatform<T>(platform: string, code: string): Promise<T> {
   return printed<T>(
     `Object.defineProperty(process, 'platform', { value: '${platform}' });
      const percpu = await import('${dist}index.js');
-     const { native } = await import('${dist}native.js');
+     const { native } = await import('${dist}native/native.js');
      ${code}`,
   );
 }

@@ -93,7 +93,7 @@ describe.skipIf(offLinux !== '')(`a binary that others may write${offLinux}`, ()
     expect(outcomes()[0]).toBe(`refused: user ${STRANGER + 2} may write '${at('build')}'`);
     // That the group has the code is not enough: it must be able to write it.
     chownSync(at('build'), STRANGER, STRANGER + 1);
-    for (const path of ['.', 'dist', 'dist/native/native.js']) execFileSync('chmod', ['g-w', at(path)]);
+    for (const path of ['.', 'dist', 'dist/native', 'dist/native/native.js']) execFileSync('chmod', ['g-w', at(path)]);
     expect(outcomes()[0]).toBe(`refused: group ${STRANGER + 1} may write '${at('build')}'`);
   });
 
@@ -126,7 +126,7 @@ describe.skipIf(offLinux !== '')(`a binary that others may write${offLinux}`, ()
 
 describe.skipIf(offLinux !== '')(`beside a bundle${offLinux}`, () => {
   it('nothing is taken that is not in a folder of this package', () => {
-    const bundle = at('dist/bundle.js');
+    const bundle = at('dist/native/bundle.js');
     expect(outcomes(bundle)).toHaveLength(2);
     for (const manifest of ['{ "name": "another" }', '["percpu"]', 'null', 'damaged']) {
       writeFileSync(at('package.json'), manifest);

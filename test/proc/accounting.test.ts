@@ -4,6 +4,7 @@ import { errorRange, flatBatch } from '../../lib/proc/accounting/model.js';
 import { type DriftObservations, interpretDrift, interpretFigures } from '../../lib/proc/accounting/observations.js';
 import { childResult, percpu } from '../support/built.js';
 import { statmText, statText } from '../support/proc-tree.js';
+import { describeUnless, notLinux } from '../support/skip.js';
 
 const cpus = { online: 256, possible: 256 };
 
@@ -136,7 +137,7 @@ describe('the figures a shell prints', () => {
   });
 });
 
-describe.skipIf(process.platform !== 'linux')('rssAccounting', () => {
+describeUnless(notLinux)('rssAccounting', () => {
   it('is the same with and without the addon, but for what a shell cannot measure', async () => {
     const here = percpu.rssAccounting();
     const fallback = await childResult<typeof here>('console.log(JSON.stringify(percpu.rssAccounting()))', {

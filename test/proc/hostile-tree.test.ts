@@ -77,7 +77,7 @@ describe.each([{ PERCPU_NATIVE: '0' }, { PERCPU_NATIVE: '1' }])(
   `a tree that others have made, %o${offLinux}`,
   (env) => {
     it.skipIf(offLinux !== '').each(Object.keys(kinds))(
-      '%s in place of a file is EBADMSG, and nobody waits for it',
+      `%s in place of a file is EBADMSG, and is not waited for${offLinux}`,
       async (kind) => {
         const files = [...PROCESS_FILES, ...MACHINE_FILES, ...THREAD_FILES];
         const roots = files.map((file) => treeWith(file, kinds[kind]!));
@@ -122,7 +122,7 @@ describe.each([{ PERCPU_NATIVE: '0' }, { PERCPU_NATIVE: '1' }])(
       },
     );
 
-    it.skipIf(offLinux !== '')('a FIFO in place of a directory is as none', async () => {
+    it.skipIf(offLinux !== '')(`a FIFO in place of a directory is as none${offLinux}`, async () => {
       const fifo = kinds['a FIFO']!;
       const roots = [treeWith('11', fifo), treeWith('9/task', fifo)];
       const none = join(mkdtempSync(join(tmpdir(), 'percpu-fifo-')), 'root');

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isLauncher, observerPids } from '../../lib/proc/observer.js';
 import { FakeProc } from '../support/proc-tree.js';
+import { itUnless, notLinux } from '../support/skip.js';
 
 describe('isLauncher', () => {
   it.each([
@@ -58,7 +59,7 @@ describe('observerPids', () => {
     expect(observerPids(tree.root).size).toBe(0);
   });
 
-  it.skipIf(process.platform !== 'linux')('does not wait where a file is a pipe', () => {
+  itUnless(notLinux)('does not wait where a file is a pipe', () => {
     tree = new FakeProc();
     mkdirSync(join(tree.root, 'self'));
     expect(spawnSync('mkfifo', [join(tree.root, 'self', 'stat')]).status).toBe(0);
@@ -71,7 +72,7 @@ describe('observerPids', () => {
     expect(stdout).toBe('0\n');
   });
 
-  it.skipIf(process.platform !== 'linux')('finds a shell with -c that started the process', () => {
+  itUnless(notLinux)('finds a shell with -c that started the process', () => {
     const module = fileURLToPath(new URL('../../dist/proc/observer.js', import.meta.url));
     const code = `import { observerPids } from '${module}'; console.log(JSON.stringify([process.pid, process.ppid, ...observerPids()]))`;
     const { stdout } = spawnSync('sh', ['-c', `"${process.execPath}" --input-type=module -e "$CODE"; :`], {

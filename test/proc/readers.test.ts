@@ -9,6 +9,7 @@ import type { ProcReader } from '../../lib/proc/files/reader.js';
 import { readers } from '../support/proc-readers.js';
 import { FakeProc, type FakeProcess, rollupText, statmText, statText, statusText } from '../support/proc-tree.js';
 import { randomIntegers, testSeed } from '../support/random.js';
+import { itUnless, notLinux } from '../support/skip.js';
 import { thrown } from '../support/thrown.js';
 
 const trees: FakeProc[] = [];
@@ -315,7 +316,7 @@ describe.skipIf(!native!.reader)(`both readers${native!.skipped}`, () => {
     expect(readable).toBeGreaterThan(0);
   });
 
-  it.skipIf(process.platform !== 'linux')('agree on a live process that holds still', async () => {
+  itUnless(notLinux)('agree on a live process that holds still', async () => {
     const child = spawn('sleep', ['60']);
     await expect.poll(() => readFileSync(`/proc/${child.pid}/comm`, 'utf8')).toBe('sleep\n');
     // Its name is new before its libraries are loaded: both are asked again until it holds still.

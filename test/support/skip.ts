@@ -16,8 +16,11 @@ export const withReason = (title: string, reason: string): string => (reason ? `
  * @param reason why the test cannot run here; '' where it can.
  */
 export function itUnless(reason: string) {
-  return (title: string, test: TestFunction, options: TestOptions = {}) =>
-    it.skipIf(reason !== '')(withReason(title, reason), options, test);
+  const skip = it.skipIf(reason !== '');
+  return (title: string, ...test: [TestFunction] | [TestOptions, TestFunction]) => {
+    const [options, run] = test.length === 1 ? [{}, test[0]] : test;
+    skip(withReason(title, reason), options, run);
+  };
 }
 
 /**
@@ -26,6 +29,9 @@ export function itUnless(reason: string) {
  * @param reason why its tests cannot run here; '' where they can.
  */
 export function describeUnless(reason: string) {
-  return (title: string, tests: SuiteFactory, options: TestOptions = {}) =>
-    describe.skipIf(reason !== '')(withReason(title, reason), options, tests);
+  const skip = describe.skipIf(reason !== '');
+  return (title: string, ...tests: [SuiteFactory] | [TestOptions, SuiteFactory]) => {
+    const [options, define] = tests.length === 1 ? [{}, tests[0]] : tests;
+    skip(withReason(title, reason), options, define);
+  };
 }

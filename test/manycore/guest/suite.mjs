@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import os from 'node:os';
 import { after } from 'node:test';
-import { native } from '../node_modules/percpu/dist/native.js';
+import { native } from '../node_modules/percpu/dist/native/native.js';
 import { testCounters, testTopology } from './counters.mjs';
 import { endHoppers } from './hopper.mjs';
 import { testOom } from './oom.mjs';
