@@ -1,26 +1,27 @@
-/** What the addon offers; native/binding/ documents each function. Internal: nothing here checks its arguments twice. */
+/** The functions of the addon, documented in native/binding/. The callers check arguments. */
 export interface NativeAddon {
   readonly version: string;
   currentCpu(): number;
-  /** The calling thread's own `struct rseq` from `cpu_id` on, or why it cannot be had. */
+  /** A view of the calling thread's `struct rseq` from `cpu_id` on, or why there is none. */
   openCpuId(): Int32Array | string;
   /** CPU numbers, or a negated errno. */
   getAffinity(tid: number): Uint32Array | number;
   /** 0, or a negated errno. */
   setAffinity(cpus: Uint32Array, tid: number): number;
   pageBytes(): number;
-  /** Asks for the pages of a range to be taken from a node at first touch; 0, or a negated errno. */
+  /** Asks the kernel to allocate a range on a node at first touch; 0, or a negated errno. */
   placeOnNode(bytes: Uint8Array, offset: number, length: number, node: number): number;
   /**
-   * Starts native threads, pinned to their CPUs; 0, 1 where the counter is destroyed, or a negated errno, and then `done` is
-   * not called. The memory of a counter that is destroyed meanwhile stays its own until the threads are done.
+   * Starts native threads, pinned to their CPUs. A counter that is destroyed during the run keeps its memory until the
+   * threads end.
    *
-   * @param strategy 'tree', or one that only benchmarks want: 'private-atomic', 'shared-atomic', 'rseq'; for those, words,
-   *   descriptor and generation do not matter.
+   * @param strategy 'tree', or one of the benchmarks': 'private-atomic', 'shared-atomic', 'rseq'. Those ignore words,
+   *   descriptor and generation.
    * @param cpus one entry per thread.
    * @param stop one word: the threads end soon once it is not 0.
-   * @param done gets 0 or the errno of what failed before any thread added; the system call that did; the CPU it failed
-   *   for, or -1; five numbers per thread: cpu, startCpu, endCpu, iterations done, elapsed nanoseconds.
+   * @param done receives 0 or the errno of a failure before any add; the system call that failed; its CPU, or -1; five
+   *   numbers per thread: cpu, startCpu, endCpu, iterations done, elapsed nanoseconds.
+   * @returns 0; 1 if the counter is destroyed, or a negated errno: `done` is not called then.
    */
   startRun(
     words: Int32Array | undefined,
@@ -33,26 +34,27 @@ export interface NativeAddon {
     stop: Int32Array,
     done: (errno: number, syscall: string, failedCpu: number, threads: Float64Array) => void,
   ): number;
-  /** Resident set of this process in pages, from a file of /proc that stays open, or a negated errno. */
+  /** Resident set of this process in pages, from a /proc file that stays open, or a negated errno. */
   ownResidentPages(): number;
   /**
-   * Reads the calling process, as /proc has it, into `row` (192 bytes), from files that stay open.
+   * Reads the calling process into `row` (192 bytes), from /proc files that stay open.
    *
    * @param want bits: lib/proc/files/process-row.ts.
-   * @returns 0, or negated `errno + 4096 * file`: which file failed, by its number in `FILES`; one more is the root itself.
+   * @returns 0, or negated `errno + 4096 * file`: `file` is the number of the failed file in `FILES`, or one more for the
+   *   root.
    */
   readOwnProcess(want: number, row: Uint8Array): number;
-  /** The same for a process of any proc tree; `pid` 0 is the calling one. */
+  /** As above, for a process of any proc tree; `pid` 0 is the calling process. */
   readProcess(root: string, pid: number, want: number, row: Uint8Array): number;
-  /** A scanner that keeps so many files open between scans, until it is closed or collected; undefined without memory. */
+  /** A scanner that keeps up to `maxOpenFiles` files open until it is closed or collected; undefined without memory. */
   openScanner(root: string, maxOpenFiles: number): object | undefined;
   /**
-   * Reads processes on libuv's thread pool; 0, or a negated errno, and then `done` is not called: EBUSY while a scan of this
-   * scanner is running, EBADF after it was closed.
+   * Reads processes on libuv's thread pool.
    *
-   * @param pids every process without it.
+   * @param pids default: every process.
    * @param stop one word: the scan ends soon, with ECANCELED, once it is not 0.
-   * @param done gets 0 or an errno, rows of 192 bytes, how many, and the files now held open.
+   * @param done receives 0 or an errno, rows of 192 bytes, their number, and the number of open files.
+   * @returns 0, or a negated errno (EBUSY during a scan of this scanner, EBADF after its end): `done` is not called then.
    */
   scanProcesses(
     scanner: object,
@@ -61,11 +63,11 @@ export interface NativeAddon {
     stop: Int32Array,
     done: (errno: number, rows: ArrayBuffer, count: number, openFiles: number) => void,
   ): number;
-  /** Idempotent; a scan under way is stopped. */
+  /** Idempotent; stops a running scan. */
   closeScanner(scanner: object): void;
-  /** What a short-lived child saw of its own RSS, as native/proc/accounting_probe.h lists it, or a negated errno. */
+  /** What a short-lived child process observed of its RSS (native/proc/accounting_probe.h), or a negated errno. */
   probeAccounting(touchCpu: number, readCpu: number, batchPages: number): Float64Array | number;
-  /** The C++ engine, one operation a call: for tests that hold all engines against each other. */
+  /** The C++ engine, one operation per call: for tests that compare all engines. */
   counterAdd(words: Int32Array, descriptor: number, generation: number, cpu: number, delta: number): number;
   counterSum(words: Int32Array, descriptor: number, precise: 0 | 1): bigint;
   counterLeaf(words: Int32Array, descriptor: number, cpu: number): bigint;
