@@ -88,7 +88,9 @@ describe('bad input', () => {
   });
 
   it.each(['', 'x', '-1', '1.5', '12 34', `${'9'.repeat(30)}`])('the limit %j', (text) => {
-    expect(thrown(() => readCgroup(group({ 'memory.max': text })))).toEqual(percpuError('EBADMSG', 'holds no limit'));
+    expect(thrown(() => readCgroup(group({ 'memory.max': text })))).toEqual(
+      percpuError('EBADMSG', 'does not hold a limit'),
+    );
     expect(thrown(() => readCgroup(group({ 'memory.limit_in_bytes': text })))).toEqual(percpuError('EBADMSG'));
   });
 });
