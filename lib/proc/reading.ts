@@ -11,18 +11,18 @@ export interface RssReading {
   name: string;
   /** /proc/PID/stat: what `process.memoryUsage.rss()`, pidusage, pm2 and others report. */
   approximate: number;
-  /** What there is. Approximate as well where `source` is 'statm' and `rssAccounting().statmPrecise` is false. */
+  /** The true resident memory. Approximate if `source` is 'statm' and `rssAccounting().statmPrecise` is false. */
   precise: number;
-  /** The range `approximate` alone allows: the precise figure lies in it, both ends included. */
+  /** The range of the precise figure, by `approximate` alone; both ends included. */
   min: number;
   max: number;
-  /** Anonymous memory, file mappings and shared memory that are resident; swapped out; page tables. */
+  /** Resident anonymous memory, file mappings and shared memory; swapped memory; page tables. */
   anon: number;
   file: number;
   shmem: number;
   swap: number;
   pageTables: number;
-  /** The file that `precise` comes from. */
+  /** The file of `precise`. */
   source: 'statm' | 'smaps_rollup';
 }
 
@@ -32,24 +32,23 @@ export function requirePid(pid: unknown, argument = 'pid'): number {
   return requireInteger(pid, argument, { min: 1, max: MAX_PID });
 }
 
-/** Which files a reading needs besides the three. */
+/** Files that a reading needs in addition to stat, statm and status. */
 export function wantedFor({ accounting }: ProcTree): number {
   return accounting.statmPrecise ? 0 : Want.ROLLUP;
 }
 
-/** Kernel threads and zombies have no memory, and so nothing about it can be wrong. */
+/** Kernel threads and zombies have no memory, so their figures are exact. */
 export function hasMemory(files: ProcessFiles): boolean {
   return !files.kernelThread && !(/^[ZX]$/i.test(files.state) && files.residentPages === 0 && files.statRssPages === 0);
 }
 
-/** @returns where the precise RSS must lie by the approximate one, in pages. */
+/** @returns the range of the precise RSS by the approximate one, in pages. */
 export function boundsPages(files: ProcessFiles, { accounting, cpus }: ProcTree): { min: number; max: number } {
   if (!hasMemory(files)) return { min: 0, max: 0 };
   const { under, over } = errorRange(accounting, cpus, files.threads);
   return { min: Math.max(0, files.statRssPages - over), max: files.statRssPages + under };
 }
 
-/** @returns the reading that a process's files make, in bytes. */
 export function toReading(files: ProcessFiles, tree: ProcTree): RssReading {
   const { pageBytes } = tree;
   const { min, max } = boundsPages(files, tree);

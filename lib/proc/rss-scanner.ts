@@ -10,11 +10,11 @@ import { type RssReading, requirePid, toReading, wantedFor } from './reading.js'
 export interface RssScannerOptions {
   /** A proc tree to read instead of /proc. */
   root?: string;
-  /** The processes to read, in this order; without them every process, by ascending pid. */
+  /** The processes to read, in this order; default: every process, by ascending pid. */
   pids?: Iterable<number>;
   /**
-   * Files that may stay open between scans, four per process, three without the addon or where statm is not precise: 0 … 2^20,
-   * default 8,192. Never more than half of what RLIMIT_NOFILE allows this process.
+   * Most files that stay open between scans, 0 … 2^20, default 8,192; at most half of this process's RLIMIT_NOFILE. A process
+   * takes four, or three without the addon or if statm is not precise.
    */
   maxOpenFiles?: number;
 }
@@ -47,11 +47,11 @@ function requirePids(pids: unknown): number[] | undefined {
 }
 
 /**
- * Reads processes again and again, for a monitor. The files of processes seen before stay open, which makes reading them
- * two to seven times cheaper and binds them to their process: a pid that got a new owner is never mistaken for the old one.
+ * Reads processes repeatedly, for a monitor. The files of known processes stay open, which makes reading two to seven times
+ * cheaper and binds them to their process: a reused pid is never mistaken for the old process.
  *
- * With the addon, statm and schedstat show which processes of one thread have neither run nor been given or lost memory since
- * the last scan: the other files of those would say the same again, and are read only every 16 to 32 scans.
+ * With the addon, statm and schedstat show which processes of one thread are idle: they have neither run nor gained or lost
+ * memory since the last scan. Their other files are unchanged, and are read only every 16 to 32 scans.
  *
  * Source: proc_pid_statm(5); Documentation/scheduler/sched-stats.rst of the kernel for /proc/PID/schedstat.
  */
@@ -59,13 +59,13 @@ export class RssScanner {
   readonly #tree: ProcTree;
   readonly #pids: number[] | undefined;
   readonly #scanner: Scanner;
-  /** Settles when the scan before is over. */
+  /** Settles when the previous scan ends. */
   #last: Promise<unknown> = Promise.resolve();
   #destroyed = false;
 
   /**
-   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ENOENT`, `ENOTDIR` for a root that
-   *   is none; `ERR_UNSUPPORTED_PLATFORM` away from Linux without `root`.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ENOENT`, `ENOTDIR` if `root` is not a
+   *   directory; `ERR_UNSUPPORTED_PLATFORM` without `root` on other systems than Linux.
    */
   constructor(options?: RssScannerOptions) {
     const { root, pids, maxOpenFiles = DEFAULT_OPEN_FILES } = requireOptions(options, ['root', 'pids', 'maxOpenFiles']);
@@ -76,19 +76,19 @@ export class RssScanner {
     this.#scanner = this.#tree.reader.openScanner(this.#tree.root, bound);
   }
 
-  /** Files held open at this moment. */
+  /** Number of open files. */
   get openFiles(): number {
     return this.#scanner.openFiles;
   }
 
   /**
-   * Reads every process once, off the event loop with the addon. Calls are served one after another.
+   * Reads every process once; with the addon, off the event loop. Concurrent calls run one after another.
    *
    * @param options.signal ends this scan early.
-   * @returns one reading per process; those that end meanwhile, that this user may not look at, or whose files make no sense
-   *   are left out.
-   * @throws (rejects) PercpuError `ERR_DESTROYED`; `ABORT_ERR` with the signal's reason as `cause`; `ENOENT`, `ENOTDIR` for a
-   *   root that is gone. TypeError `ERR_INVALID_ARG_TYPE`.
+   * @returns one reading per process, without those that end during the scan, that this user may not read, or whose files are
+   *   malformed.
+   * @throws (rejects) PercpuError `ERR_DESTROYED`; `ABORT_ERR` with the signal's reason as `cause`; `ENOENT`, `ENOTDIR` if the
+   *   root was removed. TypeError `ERR_INVALID_ARG_TYPE`.
    */
   async scan(options?: { signal?: AbortSignal }): Promise<RssReading[]> {
     const signal = requireSignal(requireOptions(options, ['signal']).signal);
@@ -107,9 +107,9 @@ export class RssScanner {
         ...(this.#pids && { pids: this.#pids }),
         ...(signal && { signal }),
       });
-      // Whatever a scan that destroy() has cut short says of itself.
+      // A scan that destroy() has ended rejects with ERR_DESTROYED, whatever its own result.
       const rows = await scan.finally(() => this.#requireAlive());
-      return requireSomebody(rows, this.#tree, this.#pids);
+      return requireAnyProcess(rows, this.#tree, this.#pids);
     })();
     this.#last = turn.catch(() => {});
     return turn;
@@ -119,7 +119,7 @@ export class RssScanner {
     if (this.#destroyed) throw new PercpuError('ERR_DESTROYED', 'The scanner was destroyed');
   }
 
-  /** Closes all files. Scans under way reject with `ERR_DESTROYED`. Idempotent. */
+  /** Closes all files. Running scans reject with `ERR_DESTROYED`. Idempotent. */
   destroy(): void {
     this.#destroyed = true;
     this.#scanner.close();
@@ -131,16 +131,15 @@ export class RssScanner {
 }
 
 /**
- * A /proc that lists nobody, not even the calling process, is not the kernel's.
+ * A /proc without any process, even the calling one, is not the kernel's.
  *
  * @throws PercpuError `ERR_UNSUPPORTED_PLATFORM`.
  */
-function requireSomebody(rows: ProcessFiles[], tree: ProcTree, pids: readonly number[] | undefined): ProcessFiles[] {
+function requireAnyProcess(rows: ProcessFiles[], tree: ProcTree, pids: readonly number[] | undefined): ProcessFiles[] {
   if (rows.length === 0 && !pids && tree.root === DEFAULT_ROOT) throw noProcError();
   return rows;
 }
 
-/** Reads rows of a tree once, keeping no file open. */
 export async function scanTree(
   tree: ProcTree,
   request: { pids?: readonly number[] | undefined; want: number; signal?: AbortSignal | undefined },
@@ -150,21 +149,22 @@ export async function scanTree(
   const scanner = tree.reader.openScanner(tree.root, 0);
   try {
     const rows = await scanner.scan({ want, ...(pids && { pids }), ...(signal && { signal }) });
-    return requireSomebody(rows, tree, pids);
+    return requireAnyProcess(rows, tree, pids);
   } finally {
     scanner.close();
   }
 }
 
 /**
- * One reading of every process, off the event loop with the addon; see {@link readRss} for what a reading says.
+ * One reading of every process, as {@link readRss}; with the addon, off the event loop.
  *
  * @param options.root a proc tree to read instead of /proc.
- * @param options.pids the processes to read, in this order; without them every process, by ascending pid.
- * @returns processes that end meanwhile, that this user may not look at, or whose files make no sense are left out; zombies
- *   and kernel threads are there, with figures of 0.
+ * @param options.pids the processes to read, in this order; default: every process, by ascending pid.
+ * @returns the readings, without processes that end during the scan, that this user may not read, or whose files are malformed;
+ *   zombies and kernel threads have figures of 0.
  * @throws (rejects) TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ABORT_ERR` with the signal's
- *   reason as `cause`; `ENOENT`, `ENOTDIR` for a root that is none; `ERR_UNSUPPORTED_PLATFORM` away from Linux.
+ *   reason as `cause`; `ENOENT`, `ENOTDIR` if `root` is not a directory; `ERR_UNSUPPORTED_PLATFORM` on other systems than
+ *   Linux.
  */
 export async function scanRss(options?: {
   root?: string;
