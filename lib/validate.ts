@@ -3,7 +3,6 @@ import { type ErrorCode, invalidArgType, outOfRange, shorten } from './errors.js
 /** Largest number of a process or a thread that the kernel's types hold; the kernel itself stops at 2^22. */
 export const MAX_PID = 2 ** 31 - 1;
 
-/** Both ends included. */
 interface IntegerRange {
   min: number;
   max: number;

@@ -12,7 +12,6 @@ interface DoctorOptions {
   all?: boolean;
 }
 
-/** Adds `percpu doctor`: what this machine offers, and what its kernel gets wrong. */
 export function addDoctorCommand(program: Command): void {
   program
     .command('doctor')

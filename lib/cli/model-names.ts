@@ -1,6 +1,5 @@
 import type { AccountingModel } from '../proc/accounting/model.js';
 
-/** What the reports call the kernel's ways to count resident pages. */
 export const MODEL_NAMES: Record<AccountingModel, string> = {
   'flat-percpu': 'flat counters per CPU',
   'per-thread': 'counters per thread',

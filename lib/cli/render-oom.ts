@@ -5,12 +5,11 @@ import type { Output } from './terminal.js';
 import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';
 
 interface OomView {
-  /** Rows to show. */
   limit: number;
   pageBytes: number;
-  /** The scope as /proc/PID/cgroup names it; null: the machine. */
+  /** The scope as /proc/PID/cgroup names it; null for the machine. */
   scopeName: string | null;
-  /** The group or the process that was asked for, if any. */
+  /** The group or process that was asked for, if any. */
   asked: string | undefined;
 }
 
@@ -33,8 +32,8 @@ function scopeText({ scope }: VictimPrediction, { scopeName, asked }: OomView): 
 
 const POLICIES = {
   badness: '',
-  'allocating-task': 'the kernel kills the process that asks for memory instead (vm.oom_kill_allocating_task)',
-  panic: 'the kernel panics instead, and kills none (vm.panic_on_oom)',
+  'allocating-task': 'the kernel kills the process that asks for memory (vm.oom_kill_allocating_task)',
+  panic: 'the kernel panics and kills no process (vm.panic_on_oom)',
 };
 
 function facts(prediction: VictimPrediction, options: OomView): Fact[] {
@@ -51,7 +50,7 @@ function facts(prediction: VictimPrediction, options: OomView): Fact[] {
       text: victim
         ? `${printable(victim.name)} (PID ${victim.pid}): ${formatMiB(victim.precise)} MiB resident` +
           `${isObserver ? '; it runs only for this command' : ''}`
-        : 'none: there is no process that may be killed',
+        : 'none: no process may be killed',
     },
     { label: 'Scope', text: scopeText(prediction, options) },
     { label: 'When', text: `${parts}, ${memory}, run out` },
@@ -59,7 +58,7 @@ function facts(prediction: VictimPrediction, options: OomView): Fact[] {
     ...(killsGroup === null ? [] : [{ label: 'Along', text: `all of ${printable(killsGroup)} (memory.oom.group)` }]),
     {
       label: 'Certain',
-      text: `${certain ? 'yes, no other can have as high a badness' : 'no'}; precise figures needed: ${preciseSums}`,
+      text: `${certain ? 'yes, no other process can have as high a badness' : 'no'}; precise figures needed: ${preciseSums}`,
     },
     ...(unseen === 0
       ? []
@@ -68,14 +67,13 @@ function facts(prediction: VictimPrediction, options: OomView): Fact[] {
       ? [
           {
             label: 'But',
-            text: `a kernel that goes by approximate figures takes ${named(approximateVictim)} (PID ${approximateVictim})`,
+            text: `a kernel that uses approximate figures kills ${named(approximateVictim)} (PID ${approximateVictim})`,
           },
         ]
       : []),
   ];
 }
 
-/** @returns the prediction for people: badness in MiB and pages. */
 export function renderOom(prediction: VictimPrediction, output: Output, options: OomView): string[] {
   const { width, colors } = output;
   const { limit, pageBytes } = options;
@@ -95,7 +93,7 @@ export function renderOom(prediction: VictimPrediction, output: Output, options:
   const hasObserver = ranking.slice(0, limit).some(({ observer }) => observer);
   const hidden = ranking.length - rows.length;
   return [
-    colors.bold('Whom the OOM killer would take'),
+    colors.bold("The OOM killer's next victim"),
     ...renderFacts(facts(prediction, options), output),
     '',
     ...(rows.length > 0 ? renderTable(COLUMNS, rows, output) : []),

@@ -9,7 +9,7 @@ import { indented, type Output } from './terminal.js';
 import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';
 
 interface ReportView {
-  /** All processes that differ, not only the first 20. */
+  /** Show all processes that differ, not only the first 20. */
   all?: boolean;
 }
 
@@ -18,7 +18,7 @@ const LEAST_NAME_WIDTH = 8;
 const LEAST_FINDING_WIDTH = 34;
 const LEAST_MONITOR_TABLE_WIDTH = 90;
 
-/** @returns the report for people: lines no wider than `width`, with a newline at the end. */
+/** @returns the report as text: lines no wider than `width`, with a newline at the end. */
 export function renderReport(report: DoctorReport, output: Output, { all = false }: ReportView = {}): string {
   const { colors } = output;
   const titled = (title: string, facts: Fact[]) =>
@@ -60,8 +60,8 @@ function engineFacts({ engine }: DoctorReport): Fact[] {
   const names = { wasm: 'WebAssembly', ts: 'TypeScript with Atomics' };
   const sources = {
     rseq: 'read from memory where the kernel keeps it current (rseq)',
-    getcpu: `asked for now and then (getcpu): ${engine.cpuSourceReason}`,
-    thread: `not known, a number per thread instead: ${engine.cpuSourceReason}`,
+    getcpu: `polled during adds (getcpu): ${engine.cpuSourceReason}`,
+    thread: `unknown, a number per thread instead: ${engine.cpuSourceReason}`,
   };
   return [
     { label: 'Adds', text: printable(`${names[engine.name]}: ${engine.reason}`) },
@@ -99,7 +99,6 @@ const MODEL_KERNELS = {
   unknown: '',
 };
 
-/** Which of the two schemes of current and proposed kernels would be the tighter one here. */
 function schemesText({ flatBytes, treeBytes }: NonNullable<DoctorReport['schemes']>): string {
   const flat = `flat counters miss up to ${formatBytes(flatBytes)} of an RSS`;
   if (flatBytes === treeBytes) return `${flat}, counter trees as much: neither is tighter on this machine`;
@@ -132,7 +131,7 @@ function accountingSection({ accounting, schemes }: DoctorReport, output: Output
   ];
 }
 
-/** Wrong by how much, is said by the process that is most wrong now. */
+/** The example of an error is the process with the largest one. */
 function monitorSection({ monitors, processes }: DoctorReport, output: Output): string[] {
   const { width, colors } = output;
   const [worst] = processes.differing;
@@ -166,7 +165,7 @@ function renderProcesses({ processes }: DoctorReport, output: Output, all: boole
   const { unavailable, hidden, examined, differing, totalErrorBytes } = processes;
   const heading = wrap('RSS as Node reports it (approximate) against the precise one', width).map(colors.bold);
   const say = (text: string) => indented(output, (within) => wrap(text, within.width));
-  if (unavailable) return [...heading, ...say(`Not to be had here: ${printable(unavailable)}.`)];
+  if (unavailable) return [...heading, ...say(`Not available here: ${printable(unavailable)}.`)];
   const unseen = hidden ? say(`Not all processes: ${printable(hidden)}.`) : [];
   if (differing.length === 0) {
     const none = `No process differs, of ${formatCount(examined)} examined.`;

@@ -5,7 +5,7 @@ import { type Column, renderTable } from './table.js';
 import type { Output } from './terminal.js';
 import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';
 
-/** Orders of the table: the largest first, but for the last two. */
+/** Orders of the table: the largest first, except for the last two. */
 export const SORTS = ['precise', 'error', 'approximate', 'swap', 'anon', 'pid', 'name'] as const;
 export type Sort = (typeof SORTS)[number];
 
@@ -25,7 +25,6 @@ const COMPARE: Record<Sort, (a: RssReading, b: RssReading) => number> = {
   name: (a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)),
 };
 
-/** @returns the readings in that order, equal ones by pid. */
 export function sorted(readings: RssReading[], sort: Sort): RssReading[] {
   return readings.toSorted((a, b) => COMPARE[sort](a, b) || a.pid - b.pid);
 }
@@ -43,7 +42,7 @@ const COLUMNS: Column[] = [
   { head: 'process', align: 'left', flexible: LEAST_NAME_WIDTH },
 ];
 
-/** Whether the figure called precise is not: smaps_rollup was needed for it and denied. */
+/** Whether the precise figure is approximate, because smaps_rollup was needed and denied. */
 function isDenied({ source, precise }: RssReading, { statmPrecise }: RssAccounting): boolean {
   return !statmPrecise && source === 'statm' && precise > 0;
 }
@@ -64,24 +63,21 @@ function toRow(reading: RssReading, accounting: RssAccounting, observers: Readon
   ];
 }
 
-/** @returns how the figures came about, in a sentence. */
 function describeAccounting({ model, statmPrecise, worstCaseBytes }: RssAccounting): string {
   return (
     `approximate: /proc/PID/stat, ${MODEL_NAMES[model]}, off by up to ${formatBytes(worstCaseBytes)}${perThread(model)}; ` +
-    `precise: ${statmPrecise ? 'statm' : 'smaps_rollup, where that may be read'}`
+    `precise: ${statmPrecise ? 'statm' : 'smaps_rollup, if it may be read'}`
   );
 }
 
 interface RssView {
-  /** Rows to show. */
   limit: number;
-  /** Processes to mark as the observer's own. */
   observers?: ReadonlySet<number>;
-  /** Why there may be processes that the readings leave out; '' for nothing. */
+  /** Why processes may be missing; '' if none is. */
   unseen?: string;
 }
 
-/** @returns the table for people, sizes in MiB; lines no wider than `width` unless the columns alone need more. */
+/** @returns the table, sizes in MiB; lines no wider than `width` unless the columns need more. */
 export function renderRss(
   readings: RssReading[],
   accounting: RssAccounting,

@@ -5,10 +5,8 @@ import { type Column, renderTable } from './table.js';
 import { indented, type Output } from './terminal.js';
 import { formatCount, formatMillions, plural, wrap } from './text.js';
 
-/** Threads up to which each has a row of its own. */
 const MAX_ROWS = 16;
 
-/** @returns the lines for a run: heading, threads, sums and verdict. */
 export function renderRun(run: RunReport, output: Output): string[] {
   const { width, colors } = output;
   return [
@@ -56,7 +54,7 @@ function renderThreads({ threads, pinned, totalAdds, addsPerSecond }: RunReport,
   return indented(output, (within) => renderTable(columns, [...rows, total], within));
 }
 
-/** All threads, or of many the slowest, the median and the fastest. */
+/** All threads; of more than `MAX_ROWS`, the slowest, the median and the fastest. */
 function selectThreads(threads: ThreadReport[]): { label: string; thread: ThreadReport }[] {
   const name = (thread: ThreadReport) =>
     thread.cpu === null ? `worker ${threads.indexOf(thread) + 1}` : String(thread.cpu);

@@ -46,7 +46,6 @@ function pollCpu(): void {
   cpuView[0] = native.addon?.currentCpu() ?? 0;
 }
 
-/** The slot of a live counter, which a CounterTree is made around. */
 interface LiveSlot {
   readonly arena: CounterArena;
   readonly number: number;

@@ -3,7 +3,6 @@ import type { ArenaMemory } from './arena-memory.js';
 import type { CounterEngine } from './engine.js';
 import { type ArenaLayout, CACHE_LINE, Descriptor, LEAF_OFFSETS } from './layout.js';
 
-/** One level of items below the root. */
 interface Level {
   /** Index of the level's first item among the counter's items, in cache lines. */
   firstItem: number;

@@ -126,7 +126,6 @@ export interface ArenaLayout {
   readonly maxChunks: number;
   /** Byte distance of each CPU's leaves from those of CPU 0. */
   readonly leafOffsets: Uint32Array;
-  /** Byte offsets within a chunk. */
   readonly descriptorsOffset: number;
   readonly itemsOffset: number;
   readonly rootsOffset: number;
@@ -229,7 +228,6 @@ export function layoutWith(
   };
 }
 
-/** Byte offsets. */
 interface SlotAddresses {
   descriptor: number;
   leaf: number;

@@ -258,9 +258,7 @@ export class SlotAllocator {
     return Atomics.load(words, at + Descriptor.GENERATION) === generation;
   }
 
-  /**
-   * @returns the batch size of a live counter; 0 when its descriptor is not as `#initialise` writes it.
-   */
+  /** @returns the batch size of a live counter; 0 when its descriptor is not as `#initialise` writes it. */
   batchSize(slot: number): number {
     const { words } = this.#memory;
     const at = this.#descriptorIndex(slot);

@@ -105,7 +105,6 @@ class Files {
   }
 }
 
-/** Numbers N of the entries `prefixN` of a directory, ascending; none if it cannot be read. */
 function numberedEntries(directory: string, prefix: string): number[] {
   let names: string[];
   try {

@@ -25,7 +25,6 @@ export interface MemoryCgroup {
   /** Version 1's memory.oom_control can make processes wait instead of killing one. */
   killDisabled: boolean;
   events: { high: number | null; max: number | null; oom: number | null; oomKill: number | null };
-  /** memory.oom.group of version 2. */
   oomGroup: boolean;
   pressure: Pressure | null;
   /** Whether the groups above count this group's usage: not below a version 1 group with memory.use_hierarchy 0. */
@@ -36,7 +35,6 @@ function failed(code: string, path: string, message = `cannot read '${path}'`): 
   return systemError(code, message, { syscall: 'open', path });
 }
 
-/** @returns undefined if the group has no such file. */
 function readCgroupFile(directory: string, name: string): string | undefined {
   const path = join(directory, name);
   try {
@@ -47,7 +45,6 @@ function readCgroupFile(directory: string, name: string): string | undefined {
   }
 }
 
-/** As above; undefined also if the file cannot be read. */
 function readOptionalFile(directory: string, name: string): string | undefined {
   try {
     return readCgroupFile(directory, name);
@@ -203,9 +200,7 @@ export function cgroupTotalPages(group: MemoryCgroup, machine: MachineMemory, pa
   return Math.max(1, pages(group.limitBytes) + pages(swapBytes));
 }
 
-/** The processes of a group and of all groups below it. */
 interface GroupProcesses {
-  /** Ascending. */
   pids: number[];
   /** Number of processes outside of this pid namespace, which have no pid here, and of groups whose list cannot be read. */
   hidden: number;

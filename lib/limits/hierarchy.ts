@@ -114,9 +114,7 @@ function memoryGroupName(cgroupFile: string, version: 1 | 2): string | undefined
   return undefined;
 }
 
-/** A group and the visible groups above it. */
 export interface GroupChain {
-  /** The innermost first. */
   groups: MemoryCgroup[];
   /** Whether there may be more groups above the last one: a container does not see those it is in. */
   isCut: boolean;

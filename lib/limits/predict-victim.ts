@@ -117,7 +117,6 @@ interface Task extends OomTask {
   pid: number;
   mm: ProcessMemory | null;
   files: ProcessFiles;
-  /** What `prefer` and `avoid` add to its badness. */
   preferredPages: number;
 }
 
@@ -182,7 +181,6 @@ function rankBounds(task: EligibleTask, adjUnit: number): PageBounds {
   return { min: min + task.preferredPages, max: max + task.preferredPages };
 }
 
-/** Badness and preference: what the ranking goes by. */
 function rankPages(task: EligibleTask, adjUnit: number): number {
   const badness = task.mm.isSummed ? preciseBadness(task, adjUnit) : approximateBadness(task, adjUnit);
   return badness + task.preferredPages;
@@ -299,7 +297,6 @@ function roomsOf(
   });
 }
 
-/** The highest group, from the victim's up to the scope, that is killed as a whole. */
 function groupKilledWith(victim: ProcessFiles | undefined, scope: DetailedScope, tree: ProcTree): string | null {
   if (!victim) return null;
   let killed: string | null = null;

@@ -59,7 +59,6 @@ export interface MmLeaks {
   leaked: Partial<Record<MmCounter, number>>;
 }
 
-/** What an attached mm is made around. */
 interface AttachedMm {
   readonly arena: CounterArena;
   readonly name: string;
@@ -105,9 +104,7 @@ export class Mm implements OomMemory {
   readonly #shmem: CounterTree;
   readonly #memory: ArenaMemory;
 
-  /**
-   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; PercpuError `ERR_ARENA_FULL`.
-   */
+  /** @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; PercpuError `ERR_ARENA_FULL`. */
   constructor(options?: MmOptions) {
     const attached = existing.take();
     const {

@@ -1,7 +1,6 @@
 interface ElfLibrary {
   /** As `process.arch` names it; 'machine N' for others. */
   arch: string;
-  /** Names of the libraries it needs. */
   needed: string[];
 }
 
@@ -13,7 +12,6 @@ const SEGMENT_BYTES = 56;
 const LOAD = 1;
 const DYNAMIC = 2;
 
-/** Tags of the dynamic section. */
 const NEEDED = 1;
 const STRING_TABLE = 5;
 

@@ -7,7 +7,6 @@ const GROUP_WRITES = 0o020;
 /** In such a folder (/tmp), only its owner can rename or remove an entry. */
 const STICKY = 0o1000;
 
-/** The kernel's limit; path_resolution(7). */
 const MOST_LINKS = 40;
 
 /** One part of a path: a folder, a link, or the file itself. */

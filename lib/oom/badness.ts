@@ -127,7 +127,6 @@ export function oomScore(task: OomTask, totalPages: number): number {
   return score;
 }
 
-/** @returns a badness in pages on the scale of `oomScore`, at least 0. */
 export function scoreOfBadness(badness: number, totalPages: number): number {
   // BigInt divides like C, and badness x 1000 can exceed a double's 53 bits.
   return Math.max(0, Number(((1000n + (BigInt(badness) * 1000n) / BigInt(totalPages)) * 2n) / 3n));

@@ -76,7 +76,6 @@ function survivors({ upper, highestMinimum }: Candidates): number[] {
   return indices;
 }
 
-/** @returns the index of the highest value, the last of equal ones; -1 for none. */
 function lastHighest(values: readonly number[]): number {
   let best = -1;
   for (let i = 0; i < values.length; i++) if (best === -1 || values[i]! >= values[best]!) best = i;

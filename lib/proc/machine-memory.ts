@@ -1,7 +1,6 @@
 import { totalmem } from 'node:os';
 import { readTreeFile } from '../regular-file.js';
 
-/** The memory of a proc tree's machine, in bytes. */
 export interface MachineMemory {
   ramBytes: number;
   swapBytes: number;

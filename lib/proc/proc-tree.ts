@@ -15,7 +15,6 @@ import type { ProcReader } from './files/reader.js';
 import { nativeReader } from './files/reader-native.js';
 import { tsReader } from './files/reader-ts.js';
 
-/** The proc tree of this machine. */
 export const DEFAULT_ROOT = '/proc';
 
 /** A directory like /proc, and how to interpret its figures. */
@@ -30,7 +29,6 @@ export interface ProcTree {
 
 export const procReader: ProcReader = native.addon ? nativeReader(native.addon) : tsReader;
 
-/** Processes of another tree whose figures are compared. */
 const SAMPLED_PROCESSES = 16;
 
 /** Online CPUs by the `cpuN` lines of the tree's stat file; proc_stat(5). */

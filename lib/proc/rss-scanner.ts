@@ -59,7 +59,6 @@ export class RssScanner {
   readonly #tree: ProcTree;
   readonly #pids: number[] | undefined;
   readonly #scanner: Scanner;
-  /** Settles when the previous scan ends. */
   #last: Promise<unknown> = Promise.resolve();
   #destroyed = false;
 

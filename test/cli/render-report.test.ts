@@ -104,7 +104,7 @@ describe('processes', () => {
     report.processes.unavailable = 'no /proc';
     report.accounting = null;
     const text = renderReport(report, PLAIN);
-    expect(text).toContain('Not to be had here: no /proc.');
+    expect(text).toContain('Not available here: no /proc.');
     expect(text).not.toContain('How this kernel counts');
     expect(text).not.toContain('What monitors here read');
   });

@@ -82,9 +82,9 @@ describe('bad input', () => {
     const file = join(group({ file: '' }), 'file');
     expect(thrown(() => readCgroup(join(root, 'nowhere')))).toEqual(percpuError('ENOENT', 'nowhere'));
     expect(thrown(() => readCgroup(file))).toEqual(percpuError('ENOTDIR', file));
-    expect(thrown(() => readCgroup(group({})))).toEqual(percpuError('EINVAL', 'no memory control group'));
+    expect(thrown(() => readCgroup(group({})))).toEqual(percpuError('EINVAL', 'not a memory control group'));
     const cpuOnly = group({ 'cgroup.controllers': 'cpu\n', 'cgroup.type': 'domain\n' });
-    expect(thrown(() => readCgroup(cpuOnly))).toEqual(percpuError('EINVAL', 'no memory control group'));
+    expect(thrown(() => readCgroup(cpuOnly))).toEqual(percpuError('EINVAL', 'not a memory control group'));
   });
 
   it.each(['', 'x', '-1', '1.5', '12 34', `${'9'.repeat(30)}`])('the limit %j', (text) => {

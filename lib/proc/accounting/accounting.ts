@@ -26,7 +26,6 @@ export interface RssAccounting {
   note: string;
 }
 
-/** CPUs of this machine. */
 export function machineCpus(): CpuCounts {
   const { online, possible } = topology();
   return { online: online.length, possible: possible.length };

@@ -3,7 +3,6 @@ import { kernelAccuracy, tightSlack, treeShape } from '../../counter/tree-shape.
 /** How a kernel counts resident pages, which determines the error of a fast read. */
 export type AccountingModel = 'per-thread' | 'flat-percpu' | 'hierarchical' | 'unknown';
 
-/** A kernel's accounting, in pages. */
 export interface Accounting {
   model: AccountingModel;
   /** Whether /proc/PID/statm and `status` are precise. */
@@ -69,7 +68,6 @@ export function errorRange({ model, batch }: Accounting, { online, possible }: C
   return { under: Math.max(flat, PAGES_PER_FAULT * faults), over: Math.max(flat, faults) };
 }
 
-/** The largest error that a fast read of one counter can really have, in pages. */
 interface WorstCases {
   /** The flat counter of Linux 6.2: each online CPU holds back one page less than a batch. */
   flat: number;

@@ -3,7 +3,6 @@ interface ProcStat {
   pid: number;
   /** The command name (`comm`): any characters, parentheses and newlines included. */
   name: string;
-  /** One letter, such as `R`, `S` or `Z`. */
   state: string;
   /** A kernel thread (PF_KTHREAD) has no memory. */
   kernelThread: boolean;
@@ -16,7 +15,6 @@ interface ProcStat {
 
 /** /proc/PID/statm, in pages. Source: proc_pid_statm(5). */
 interface ProcStatm {
-  /** Virtual size. */
   sizePages: number;
   /** Resident set, `sharedPages` included. */
   residentPages: number;

@@ -10,7 +10,6 @@ export interface ScanRequest {
 
 /** Reads many processes repeatedly; the files of the first ones stay open in between. */
 export interface Scanner {
-  /** Number of open files. */
   readonly openFiles: number;
   /**
    * Omits a process that ends during the scan, or whose files cannot be read or are malformed. One scan at a time.
@@ -18,11 +17,9 @@ export interface Scanner {
    * @throws PercpuError for a root that cannot be listed; `ABORT_ERR`.
    */
   scan(request: ScanRequest): Promise<ProcessFiles[]>;
-  /** Closes all files; a running scan ends first. Idempotent. */
   close(): void;
 }
 
-/** Reads the files of processes, with the addon or in TypeScript. */
 export interface ProcReader {
   /**
    * @param root a directory like /proc, without a slash at the end.
