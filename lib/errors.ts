@@ -1,6 +1,6 @@
 /**
- * Every error this package throws carries a string `code`. Bad arguments are `TypeError` or `RangeError`, as in Node
- * itself; everything else is a {@link PercpuError}.
+ * Every error of this package has a string `code`. Bad arguments are `TypeError` or `RangeError`, as in Node; all other
+ * errors are {@link PercpuError}.
  */
 export type ErrorCode =
   | 'ERR_INVALID_ARG_TYPE'
@@ -12,7 +12,7 @@ export type ErrorCode =
   | 'ABORT_ERR'
   | (string & {});
 
-/** What a failed system call leaves behind, in the shape Node's own errors have. */
+/** The details of a failed system call, as in Node's errors. */
 export interface SystemErrorDetails {
   syscall: string;
   errno?: number;
@@ -28,7 +28,7 @@ export class PercpuError extends Error {
   declare readonly errno?: number;
   declare readonly path?: string;
   declare readonly pid?: number;
-  /** Of `ERR_ARENA_FULL`: in so many milliseconds there may be room. Absent where waiting does not help. */
+  /** Of `ERR_ARENA_FULL`: milliseconds until there may be room. Absent if waiting does not help. */
   declare readonly retryAfterMs?: number;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions & { details?: SystemErrorDetails }) {
@@ -39,16 +39,16 @@ export class PercpuError extends Error {
 }
 
 /**
- * @returns the text with `\uXXXX`, as in JSON, for characters that steer a terminal, break a line or turn the writing
- *   direction: control characters (also U+007F to U+009F, which JSON lets through), format characters, and U+2028 and U+2029.
+ * @returns the text with `\uXXXX`, as in JSON, for characters that control a terminal, break a line or change the writing
+ *   direction: control characters (with U+007F to U+009F, which JSON does not escape), format characters, U+2028 and U+2029.
  */
 export function escapeInvisible(text: string): string {
-  // Those beyond U+FFFF are two units, and so two escapes.
+  // A character beyond U+FFFF is two units, so it has two escapes.
   const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (found) => found.split('').map(escaped).join(''));
 }
 
-/** A name that is one: objects can have anything in its place, or throw when they are asked. */
+/** Undefined unless the name is a non-empty string: objects can have any value there, or throw. */
 function nameOf(read: () => unknown): string | undefined {
   try {
     const name = read();
@@ -58,12 +58,12 @@ function nameOf(read: () => unknown): string | undefined {
   }
 }
 
-/** @returns at most 40 characters of a text that a caller gave, quotes and control characters escaped as in JSON. */
+/** @returns at most 40 characters of a caller's text, with quotes and control characters escaped as in JSON. */
 export function shorten(text: string): string {
   return escapeInvisible(JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text).slice(1, -1));
 }
 
-/** A short rendering of a rejected value: enough to recognise it, never a whole object graph. */
+/** A short rendering of a rejected value, never a whole object graph. */
 export function describe(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -95,22 +95,32 @@ export function outOfRange(argument: string, allowed: string, given: unknown): R
   });
 }
 
-/** @returns a `PercpuError` for a failed system call, with the system's own `code` (`ESRCH`, `EINVAL`, …); `syscall` is its property. */
+/** @returns a `PercpuError` for a failed system call, with the system's `code` (`ESRCH`, `EINVAL`, …). */
 export function systemError(code: string, message: string, details: SystemErrorDetails): PercpuError {
   return new PercpuError(code, `${code}: ${message}`, { details });
 }
 
-/** @returns the error for a counter that was destroyed. */
 export function destroyedError(): PercpuError {
   return new PercpuError('ERR_DESTROYED', 'The counter was destroyed');
 }
 
-/** @returns the `code` of an error that a system call left behind; `EIO` where it has none. */
+/** @returns the `code` of a failed system call's error; `EIO` if it has none. */
 export function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? 'EIO';
 }
 
-/** @returns what an operation rejects with when its `AbortSignal` fires; `cause` is the signal's reason. */
+/** @returns what a report says of anything that was thrown. */
+export function failureOf(error: unknown): { code: string; message: string } {
+  const { code = 'ERR_UNKNOWN', message = String(error) } = (error ?? {}) as NodeJS.ErrnoException;
+  return { code: String(code), message: String(message) };
+}
+
+/** @returns the first line of an error's message, or of what was thrown in its place. */
+export function firstLine(error: unknown): string {
+  return String((error as Error | undefined)?.message ?? error).split('\n', 1)[0]!;
+}
+
+/** @returns the rejection of an operation whose `AbortSignal` fired; `cause` is the signal's reason. */
 export function abortError(signal: AbortSignal): PercpuError {
   const error = new PercpuError('ABORT_ERR', 'The operation was aborted', { cause: signal.reason });
   return Object.defineProperty(error, 'name', { value: 'AbortError', enumerable: false });

@@ -1,30 +1,30 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { systemError } from './errors.js';
+import { codeOf, systemError } from './errors.js';
 
-/** Neither waits for a FIFO's writer or a lease's holder, nor makes a terminal this process's. Windows has none of them. */
+/** Does not wait for a FIFO's writer or a lease's holder, and takes no controlling terminal. Windows lacks these flags. */
 const UNTRUSTED = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
-/** What opening says of a link that is not followed; a socket; a device without a driver. */
+/** The errors of opening a link that is not followed; a socket; a device without a driver. */
 const NOT_REGULAR = new Set(['ELOOP', 'ENXIO', 'ENODEV']);
 
 const PIECE_BYTES = 16 * 1024;
 
 function notRegular(path: string): Error {
-  return systemError('EBADMSG', `'${path}' is no regular file`, { syscall: 'open', path });
+  return systemError('EBADMSG', `'${path}' is not a regular file`, { syscall: 'open', path });
 }
 
 /**
- * Opens, for reading, a file at a path that others may have put anything at.
+ * Opens a file for reading, at a path where others may have put anything.
  *
  * @param links whether the last part of the path may be a symbolic link.
- * @throws the system's errors; PercpuError `EBADMSG` for a link, a directory, a FIFO, a socket, a device.
+ * @throws the system's errors; PercpuError `EBADMSG` for a link, directory, FIFO, socket or device.
  */
 export function openRegularFile(path: string, links: 'follow' | 'refuse' = 'refuse'): number {
   let descriptor: number;
   try {
     descriptor = openSync(path, UNTRUSTED | (links === 'refuse' ? (constants.O_NOFOLLOW ?? 0) : 0));
   } catch (error) {
-    throw NOT_REGULAR.has((error as NodeJS.ErrnoException).code ?? '') ? notRegular(path) : error;
+    throw NOT_REGULAR.has(codeOf(error)) ? notRegular(path) : error;
   }
   let isFile = false;
   try {
@@ -37,17 +37,15 @@ export function openRegularFile(path: string, links: 'follow' | 'refuse' = 'refu
 }
 
 /**
- * Reads such a file whole.
- *
- * @param most bytes it may have; the sizes that procfs and sysfs tell do not matter.
- * @throws as {@link openRegularFile}; `EBADMSG` for a larger one.
+ * @param most bytes the file may have; the sizes that procfs and sysfs report do not matter.
+ * @throws as {@link openRegularFile}; `EBADMSG` for a larger file.
  */
 export function readRegularFile(path: string, most: number, links?: 'follow' | 'refuse'): Buffer {
   const descriptor = openRegularFile(path, links);
   try {
     const pieces: Buffer[] = [];
     let bytes = 0;
-    // One byte more shows that it is larger. What is there is asked for first, which spares others pieces.
+    // One byte more detects a larger file. The first read asks for the reported size, so most files are one piece.
     let wanted = Math.min(Math.max(fstatSync(descriptor).size, PIECE_BYTES), most) + 1;
     for (;;) {
       const piece = Buffer.allocUnsafe(wanted);
@@ -81,20 +79,20 @@ export function readRegularHead(path: string, most: number): Buffer {
   }
 }
 
-/** More than any file of a proc tree or of sysfs that is read as a whole: /proc/stat of 4,096 CPUs has 2 MiB at most. */
+/** More than any whole file of a proc tree or of sysfs: /proc/stat of 4,096 CPUs has 2 MiB at most. */
 export const TREE_FILE_BYTES = 8 << 20;
 
 /**
- * Reads a file of a proc tree, or of sysfs, that others may have made.
+ * Reads a file of a proc tree or of sysfs that others may have made.
  *
- * @returns its text; undefined where it is not there, or this user may not read it.
- * @throws PercpuError `EBADMSG` for what is no regular file, or larger than any such file is.
+ * @returns its text; undefined if it is missing or this user may not read it.
+ * @throws PercpuError `EBADMSG` if it is not a regular file, or larger than `TREE_FILE_BYTES`.
  */
 export function readTreeFile(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): string | undefined {
   try {
     return readRegularFile(path, TREE_FILE_BYTES).toString(encoding);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EBADMSG') throw error;
+    if (codeOf(error) === 'EBADMSG') throw error;
     return undefined;
   }
 }
@@ -103,9 +101,9 @@ export function readTreeFile(path: string, encoding: 'latin1' | 'utf8' = 'latin1
 const MANIFEST_BYTES = 1 << 20;
 
 /**
- * Reads a package.json without running, following or waiting for anything.
+ * Reads a package.json without running or following anything, and without blocking.
  *
- * @returns its object; undefined where there is none, or what is there is not one.
+ * @returns its object; undefined if there is none.
  */
 export function readManifest(path: string): Record<string, unknown> | undefined {
   try {

@@ -1,15 +1,17 @@
 import { type ErrorCode, invalidArgType, outOfRange, shorten } from './errors.js';
 
-/** Range limits of an integer argument; both ends inclusive. */
+/** Largest number of a process or a thread that the kernel's types hold; the kernel itself stops at 2^22. */
+export const MAX_PID = 2 ** 31 - 1;
+
 interface IntegerRange {
   min: number;
   max: number;
 }
 
 /**
- * @returns `value`, when it is an integer within the range.
- * @throws TypeError `ERR_INVALID_ARG_TYPE` when it is not a number; RangeError `ERR_OUT_OF_RANGE` when it is no integer
- *   (`NaN` and `1.5` included) or outside the range.
+ * @returns `value`, if it is an integer within the range.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` if it is not a number; RangeError `ERR_OUT_OF_RANGE` if it is not an integer (`NaN`
+ *   and `1.5` included) or outside the range.
  */
 export function requireInteger(value: unknown, argument: string, { min, max }: IntegerRange): number {
   if (typeof value !== 'number') throw invalidArgType(argument, 'a number', value);
@@ -20,7 +22,7 @@ export function requireInteger(value: unknown, argument: string, { min, max }: I
 }
 
 /**
- * @returns `value`, when it is a safe integer (|value| <= 2^53 - 1): what a count, a delta or a sum may be.
+ * @returns `value`, if it is a safe integer (|value| <= 2^53 - 1).
  * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`.
  */
 export function requireSafeInteger(value: unknown, argument: string): number {
@@ -29,7 +31,7 @@ export function requireSafeInteger(value: unknown, argument: string): number {
   return value;
 }
 
-/** Edits (insertions, deletions, replacements of one letter) that turn `a` into `b`: Levenshtein's distance, row by row. */
+/** Levenshtein's distance: insertions, deletions and replacements of one letter that turn `a` into `b`. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i++) {
@@ -43,7 +45,7 @@ function editDistance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-/** @returns the name that was probably meant: one that begins like `given` (or the other way round), or is a few edits away. */
+/** @returns the name that was probably meant: one is the beginning of the other, or few edits turn one into the other. */
 export function nearestName(given: string, names: readonly string[]): string | undefined {
   const lower = given.toLowerCase();
   if (lower.length < 2 || lower.length > 40) return undefined;
@@ -53,7 +55,7 @@ export function nearestName(given: string, names: readonly string[]): string | u
   return best !== undefined && edits(best) <= Math.max(1, Math.floor(best.length / 3)) ? best : undefined;
 }
 
-/** What is allowed, with the option that a value of another kind was probably meant for. */
+/** Names the option that a value of another kind was probably meant for. */
 function optionsObject(value: unknown, names: readonly string[]): string {
   const meant =
     value instanceof AbortSignal && names.includes('signal')
@@ -87,11 +89,10 @@ function readOptions<T extends object>(
 }
 
 /**
- * @param names every option there is.
- * @returns the values of `value`, when it is an object with no other names than these; an empty object for `undefined`.
- * @throws TypeError `ERR_INVALID_ARG_TYPE` for what is no object of options (an array, a function, an `AbortSignal`
- *   included); for one whose getters throw, with what they threw as `cause`; and for an unknown name, with the name that was
- *   probably meant.
+ * @param names all known options.
+ * @returns the values of `value`, if it is an object with no other names; an empty object for `undefined`.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` if it is not an object of options (arrays, functions and an `AbortSignal` are not);
+ *   if a getter throws, with its error as `cause`; for an unknown name, with the name that was probably meant.
  */
 export function requireOptions<T extends object>(
   value: T | undefined,
@@ -110,8 +111,8 @@ export function requireOptions<T extends object>(
 }
 
 /**
- * @returns `value`, when it is one of `allowed`.
- * @throws TypeError `ERR_INVALID_ARG_TYPE` when it is not a string; RangeError `ERR_OUT_OF_RANGE` when it is another one.
+ * @returns `value`, if it is one of `allowed`.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` if it is not a string; RangeError `ERR_OUT_OF_RANGE` if it is another one.
  */
 export function requireOneOf<T extends string>(value: unknown, argument: string, allowed: readonly T[]): T {
   if (typeof value !== 'string') throw invalidArgType(argument, 'a string', value);

@@ -3,7 +3,7 @@ import { gatherReport } from '../doctor/report.js';
 import { writeOut } from './output.js';
 import { startProgress } from './progress.js';
 import { renderReport } from './render-report.js';
-import { outputWidth, wantsColor } from './terminal.js';
+import { outputFor } from './terminal.js';
 import { toJson } from './text.js';
 
 interface DoctorOptions {
@@ -12,7 +12,6 @@ interface DoctorOptions {
   all?: boolean;
 }
 
-/** Adds `percpu doctor`: what this machine offers, and what its kernel gets wrong. */
 export function addDoctorCommand(program: Command): void {
   program
     .command('doctor')
@@ -29,11 +28,7 @@ async function doctor({ run = false, json = false, all = false }: DoctorOptions)
   try {
     const report = await gatherReport({ run, onStep: progress.step });
     progress.done();
-    const { stdout } = process;
-    const text = json
-      ? `${toJson(report, 2)}\n`
-      : renderReport(report, { width: outputWidth(stdout), color: wantsColor(stdout), all });
-    await writeOut(text);
+    await writeOut(json ? `${toJson(report, 2)}\n` : renderReport(report, outputFor(process.stdout), { all }));
     if (report.run?.ok === false || report.failures.length > 0) process.exitCode = 1;
   } finally {
     progress.done();

@@ -1,7 +1,7 @@
-import type { Colors } from 'picocolors/types.js';
+import type { Output } from './terminal.js';
 import { wrap } from './text.js';
 
-/** A line of a report: what it is about, the finding, and whether that is good where something was verified. */
+/** A line of a report; `ok` tells the result of a check. */
 export interface Fact {
   label: string;
   text: string;
@@ -11,8 +11,8 @@ export interface Fact {
 const LABEL_WIDTH = 12;
 const INDENT = '  ';
 
-/** @returns the facts one below the other, texts wrapped beside their labels, at most `width` columns wide. */
-export function renderFacts(facts: Fact[], width: number, colors: Colors): string[] {
+/** @returns one fact below the other, with texts wrapped beside their labels, at most `width` columns wide. */
+export function renderFacts(facts: Fact[], { width, colors }: Output): string[] {
   return facts.flatMap(({ label, text, ok }) => {
     const verdict = ok === undefined ? '' : ok ? 'OK' : 'NOT OK';
     const lines = wrap(`${verdict} ${text}`.trim(), width - INDENT.length - LABEL_WIDTH - 1);

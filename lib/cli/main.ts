@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { packageVersion } from '../doctor/report.js';
-import { firstLine } from '../native/loader.js';
+import { failureOf, firstLine } from '../errors.js';
 import { nearestName } from '../validate.js';
+import { VERSION } from '../version.js';
 import { addDoctorCommand } from './doctor.js';
 import { addOomCommand } from './oom.js';
 import { writeError } from './output.js';
@@ -15,13 +15,13 @@ const BAD_USAGE = 2;
 function createProgram(): Command {
   const program = new Command('percpu')
     .description('The truth about memory on many-core Linux.')
-    .version(packageVersion(), '-v, --version', 'print the version')
+    .version(VERSION, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .showHelpAfterError()
     .exitOverride()
     .configureOutput({
-      // It quotes arguments, which may come from a list of file names.
+      // The message quotes arguments, which may hold any characters.
       outputError: (message) =>
         writeError(
           message
@@ -37,7 +37,7 @@ function createProgram(): Command {
   return program;
 }
 
-/** Commander's own prints the usage for a command it does not know, and no word about why. */
+/** For an unknown command, commander's own help prints the usage without an error. */
 function addHelpCommand(program: Command): void {
   program
     .command('help [command]')
@@ -55,12 +55,12 @@ function addHelpCommand(program: Command): void {
 
 /** One line for people; for programs an object too. */
 function reportFailure(error: unknown, json: boolean): void {
-  const { message = String(error), code = 'ERR_UNKNOWN' } = error as NodeJS.ErrnoException;
-  writeError(firstLine(message));
-  if (json) process.stdout.write(`${toJson({ error: { code, message } })}\n`);
+  const failure = failureOf(error);
+  writeError(firstLine(failure.message));
+  if (json) process.stdout.write(`${toJson({ error: failure })}\n`);
 }
 
-/** Whoever reads the output may stop when it has seen enough (`percpu doctor | head`). */
+/** A reader may stop early (`percpu doctor | head`). */
 function endQuietlyOnBrokenPipe(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(process.exitCode);
@@ -75,7 +75,7 @@ async function main(argv: string[]): Promise<void> {
   const program = createProgram();
   try {
     if (argv.length === 0) program.error('a command is missing');
-    // commander has one short form per option; programs use either.
+    // Commander has one short form per option.
     const given = argv[0] === '-V' ? ['-v', ...argv.slice(1)] : argv;
     await program.parseAsync(given, { from: 'user' });
   } catch (error) {

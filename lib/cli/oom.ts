@@ -2,10 +2,10 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { groupName } from '../limits/hierarchy.js';
 import { type PredictVictimOptions, predictVictim } from '../limits/predict-victim.js';
 import { pageBytes } from '../native/page-bytes.js';
-import { MAX_PID } from '../proc/reading.js';
+import { MAX_PID } from '../validate.js';
 import { pattern, wholeNumber } from './options.js';
 import { renderOom } from './render-oom.js';
-import { createColors, outputWidth, wantsColor } from './terminal.js';
+import { outputFor } from './terminal.js';
 import { toJson } from './text.js';
 
 interface OomOptions extends PredictVictimOptions {
@@ -24,19 +24,22 @@ function pid(text: string): number | 'self' {
   return text === 'self' ? text : wholeNumber(1, MAX_PID)(text);
 }
 
-/** Adds `percpu oom`: whom the kernel would kill, and why. */
 export function addOomCommand(program: Command): void {
   program
     .command('oom')
-    .description('show whom the OOM killer would take, and why; nothing is killed')
+    .description("show the OOM killer's next victim, and why; nothing is killed")
     .addOption(
-      new Option('--cgroup <PATH>', 'where a memory control group runs out: its directory, or its name below the mount')
+      new Option('--cgroup <PATH>', 'predict for a memory control group: its directory, or its name below the mount')
         .argParser(groupPath)
         .conflicts('pid'),
     )
-    .option('--pid <PID>', 'where the memory of this process runs out: its group, one above it, or the machine', pid)
-    .option('--prefer <REGEX>', 'names to kill rather than others: 300 points of oom_score more', pattern)
-    .option('--avoid <REGEX>', 'names rather not to kill: 300 points less', pattern)
+    .option(
+      '--pid <PID>',
+      'predict for the limit that binds this process: its group, one above it, or the machine',
+      pid,
+    )
+    .option('--prefer <REGEX>', 'names that get 300 points of oom_score more', pattern)
+    .option('--avoid <REGEX>', 'names that get 300 points less', pattern)
     .option('--limit <N>', 'rows to show', wholeNumber(1, 1e6), DEFAULT_ROWS)
     .option('--root <DIR>', 'a proc tree to read instead of /proc')
     .option('--json', 'print the prediction as JSON: badness in pages, the victim in bytes')
@@ -57,9 +60,7 @@ async function showOom({ limit, json = false, ...options }: OomOptions): Promise
     stdout.write(`${toJson(prediction, 2)}\n`);
     return;
   }
-  const lines = renderOom(prediction, {
-    width: outputWidth(stdout),
-    colors: createColors(wantsColor(stdout)),
+  const lines = renderOom(prediction, outputFor(stdout), {
     limit,
     pageBytes: pageBytes(),
     scopeName: prediction.scope.path === null ? null : groupName(prediction.scope.path, options.root ?? '/proc'),

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 
-/** @returns a parser of an option's value for commander, which puts what it throws behind the option's name. */
+/** @returns a parser of an option's value for commander, which adds the option's name to errors. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);

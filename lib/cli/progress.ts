@@ -2,15 +2,14 @@ const FRAMES = ['|', '/', '-', '\\'];
 const FRAME_MS = 100;
 const ERASE_LINE = '\r\x1b[2K';
 
-/** One line that tells what is going on, until it is done. */
-export interface Progress {
-  /** Changes the text. It first shows after a tenth of a second, so that what is over in a blink shows nothing. */
+interface Progress {
+  /** Changes the text. It first shows after a tenth of a second, so that short steps show nothing. */
   step(text: string): void;
   /** Erases the line. Idempotent. */
   done(): void;
 }
 
-/** @returns a spinner where `stream` is a terminal that can erase a line, else nothing that is ever seen. */
+/** @returns a spinner if `stream` is a terminal that can erase a line; else it shows nothing. */
 export function startProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
   if (!stream.isTTY || process.env.TERM === 'dumb') return { step() {}, done() {} };
   let text = '';

@@ -1,18 +1,15 @@
-import type { Colors } from 'picocolors/types.js';
 import type { VictimPrediction } from '../limits/predict-victim.js';
 import { type Fact, renderFacts } from './facts.js';
 import { type Column, renderTable } from './table.js';
+import type { Output } from './terminal.js';
 import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';
 
-export interface RenderOomOptions {
-  width: number;
-  colors: Colors;
-  /** Rows to show. */
+interface OomView {
   limit: number;
   pageBytes: number;
-  /** The scope as /proc/PID/cgroup names it; null: the machine. */
+  /** The scope as /proc/PID/cgroup names it; null for the machine. */
   scopeName: string | null;
-  /** The group or the process that was asked for, if any. */
+  /** The group or process that was asked for, if any. */
   asked: string | undefined;
 }
 
@@ -26,7 +23,7 @@ const COLUMNS: Column[] = [
   { head: 'process', align: 'left', flexible: 8 },
 ];
 
-function scopeText({ scope }: VictimPrediction, { scopeName, asked }: RenderOomOptions): string {
+function scopeText({ scope }: VictimPrediction, { scopeName, asked }: OomView): string {
   const room = scope.headroom === null ? '' : `, ${formatBytes(scope.headroom)} left`;
   const name = scopeName === null ? 'this machine' : `the group ${printable(scopeName)}`;
   const why = asked === undefined ? '' : `: the least headroom of all that bind ${printable(asked)}`;
@@ -35,11 +32,11 @@ function scopeText({ scope }: VictimPrediction, { scopeName, asked }: RenderOomO
 
 const POLICIES = {
   badness: '',
-  'allocating-task': 'the kernel kills the process that asks for memory instead (vm.oom_kill_allocating_task)',
-  panic: 'the kernel panics instead, and kills none (vm.panic_on_oom)',
+  'allocating-task': 'the kernel kills the process that asks for memory (vm.oom_kill_allocating_task)',
+  panic: 'the kernel panics and kills no process (vm.panic_on_oom)',
 };
 
-function facts(prediction: VictimPrediction, options: RenderOomOptions): Fact[] {
+function facts(prediction: VictimPrediction, options: OomView): Fact[] {
   const { victim, ranking, totalPages, certain, preciseSums, approximateVictim, scope, policy, killsGroup } =
     prediction;
   const { unseen, unseenIsExact, unseenReason } = prediction;
@@ -53,7 +50,7 @@ function facts(prediction: VictimPrediction, options: RenderOomOptions): Fact[] 
       text: victim
         ? `${printable(victim.name)} (PID ${victim.pid}): ${formatMiB(victim.precise)} MiB resident` +
           `${isObserver ? '; it runs only for this command' : ''}`
-        : 'none: there is no process that may be killed',
+        : 'none: no process may be killed',
     },
     { label: 'Scope', text: scopeText(prediction, options) },
     { label: 'When', text: `${parts}, ${memory}, run out` },
@@ -61,7 +58,7 @@ function facts(prediction: VictimPrediction, options: RenderOomOptions): Fact[] 
     ...(killsGroup === null ? [] : [{ label: 'Along', text: `all of ${printable(killsGroup)} (memory.oom.group)` }]),
     {
       label: 'Certain',
-      text: `${certain ? 'yes, no other can have as high a badness' : 'no'}; precise figures needed: ${preciseSums}`,
+      text: `${certain ? 'yes, no other process can have as high a badness' : 'no'}; precise figures needed: ${preciseSums}`,
     },
     ...(unseen === 0
       ? []
@@ -75,16 +72,16 @@ function facts(prediction: VictimPrediction, options: RenderOomOptions): Fact[] 
       ? [
           {
             label: 'But',
-            text: `a kernel that goes by approximate figures takes ${named(approximateVictim)} (PID ${approximateVictim})`,
+            text: `a kernel that uses approximate figures kills ${named(approximateVictim)} (PID ${approximateVictim})`,
           },
         ]
       : []),
   ];
 }
 
-/** @returns the prediction for people: badness in MiB and pages. */
-export function renderOom(prediction: VictimPrediction, options: RenderOomOptions): string[] {
-  const { width, colors, limit, pageBytes } = options;
+export function renderOom(prediction: VictimPrediction, output: Output, options: OomView): string[] {
+  const { width, colors } = output;
+  const { limit, pageBytes } = options;
   const { ranking } = prediction;
   const mib = (pages: number) => formatMiB(pages * pageBytes);
   const rows = ranking
@@ -101,10 +98,10 @@ export function renderOom(prediction: VictimPrediction, options: RenderOomOption
   const hasObserver = ranking.slice(0, limit).some(({ observer }) => observer);
   const hidden = ranking.length - rows.length;
   return [
-    colors.bold('Whom the OOM killer would take'),
-    ...renderFacts(facts(prediction, options), width, colors),
+    colors.bold("The OOM killer's next victim"),
+    ...renderFacts(facts(prediction, options), output),
     '',
-    ...(rows.length > 0 ? renderTable(COLUMNS, rows, width, colors) : []),
+    ...(rows.length > 0 ? renderTable(COLUMNS, rows, output) : []),
     ...(hidden > 0 ? [`and ${formatCount(hidden)} more (--limit)`] : []),
     '',
     ...wrap(

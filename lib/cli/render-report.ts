@@ -1,18 +1,15 @@
-import type { Colors } from 'picocolors/types.js';
 import { formatCpuList } from '../cpu/cpu-list.js';
 import type { DoctorReport } from '../doctor/report.js';
-import { firstLine } from '../native/loader.js';
+import { firstLine } from '../errors.js';
 import { type Fact, renderFacts } from './facts.js';
+import { MODEL_NAMES, perThread } from './model-names.js';
 import { renderRun } from './render-run.js';
 import { type Column, renderTable } from './table.js';
-import { createColors } from './terminal.js';
+import { indented, type Output } from './terminal.js';
 import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';
 
-export interface RenderOptions {
-  /** Columns to fit in, from 40. */
-  width: number;
-  color: boolean;
-  /** All processes that differ, not only the first 20. */
+interface ReportView {
+  /** Show all processes that differ, not only the first 20. */
   all?: boolean;
 }
 
@@ -21,20 +18,20 @@ const LEAST_NAME_WIDTH = 8;
 const LEAST_FINDING_WIDTH = 34;
 const LEAST_MONITOR_TABLE_WIDTH = 90;
 
-/** @returns the report for people: lines no wider than `width`, with a newline at the end. */
-export function renderReport(report: DoctorReport, { width, color, all = false }: RenderOptions): string {
-  const colors = createColors(color);
+/** @returns the report as text: lines no wider than `width`, with a newline at the end. */
+export function renderReport(report: DoctorReport, output: Output, { all = false }: ReportView = {}): string {
+  const { colors } = output;
   const titled = (title: string, facts: Fact[]) =>
-    facts.length === 0 ? [] : [colors.bold(title), ...renderFacts(facts, width, colors)];
+    facts.length === 0 ? [] : [colors.bold(title), ...renderFacts(facts, output)];
   const sections = [
-    [colors.bold(`percpu ${report.version}`), ...fallbackNote(report, width, colors)],
-    failureSection(report, width, colors),
+    [colors.bold(`percpu ${report.version}`), ...fallbackNote(report, output)],
+    failureSection(report, output),
     titled('Engine', engineFacts(report)),
     titled('Machine', machineFacts(report)),
-    accountingSection(report, width, colors),
-    monitorSection(report, width, colors),
-    report.run ? renderRun(report.run, width, colors) : [],
-    renderProcesses(report, width, colors, all),
+    accountingSection(report, output),
+    monitorSection(report, output),
+    report.run ? renderRun(report.run, output) : [],
+    renderProcesses(report, output, all),
   ];
   return `${sections
     .filter((lines) => lines.length > 0)
@@ -42,13 +39,15 @@ export function renderReport(report: DoctorReport, { width, color, all = false }
     .join('\n\n')}\n`;
 }
 
-function failureSection({ failures }: DoctorReport, width: number, colors: Colors): string[] {
+function failureSection({ failures }: DoctorReport, output: Output): string[] {
+  const { colors } = output;
   if (failures.length === 0) return [];
   const facts = failures.map(({ part, message }) => ({ label: part, text: printable(firstLine(message)), ok: false }));
-  return [colors.bold('What failed'), ...renderFacts(facts, width, colors)];
+  return [colors.bold('What failed'), ...renderFacts(facts, output)];
 }
 
-function fallbackNote({ engine }: DoctorReport, width: number, colors: Colors): string[] {
+function fallbackNote({ engine }: DoctorReport, output: Output): string[] {
+  const { width, colors } = output;
   if (!engine || engine.addonLoaded) return [];
   const note =
     `Fallback, without the native addon: ${printable(engine.addonReason)}. Counting is as exact; each ` +
@@ -61,8 +60,8 @@ function engineFacts({ engine }: DoctorReport): Fact[] {
   const names = { wasm: 'WebAssembly', ts: 'TypeScript with Atomics' };
   const sources = {
     rseq: 'read from memory where the kernel keeps it current (rseq)',
-    getcpu: `asked for now and then (getcpu): ${engine.cpuSourceReason}`,
-    thread: `not known, a number per thread instead: ${engine.cpuSourceReason}`,
+    getcpu: `polled during adds (getcpu): ${engine.cpuSourceReason}`,
+    thread: `unknown, a number per thread instead: ${engine.cpuSourceReason}`,
   };
   return [
     { label: 'Adds', text: printable(`${names[engine.name]}: ${engine.reason}`) },
@@ -92,14 +91,14 @@ function machineFacts({ machine }: DoctorReport): Fact[] {
   ];
 }
 
-const MODELS = {
-  'flat-percpu': 'flat counters per CPU, as in Linux 6.2 and later',
-  'per-thread': 'counters per thread, as before Linux 6.2',
-  hierarchical: 'hierarchical counters per CPU',
-  unknown: 'unknown',
+/** Kernels that count so. */
+const MODEL_KERNELS = {
+  'flat-percpu': ', as in Linux 6.2 and later',
+  'per-thread': ', as before Linux 6.2',
+  hierarchical: '',
+  unknown: '',
 };
 
-/** Which of the two schemes of current and proposed kernels would be the tighter one here. */
 function schemesText({ flatBytes, treeBytes }: NonNullable<DoctorReport['schemes']>): string {
   const flat = `flat counters miss up to ${formatBytes(flatBytes)} of an RSS`;
   if (flatBytes === treeBytes) return `${flat}, counter trees as much: neither is tighter on this machine`;
@@ -107,7 +106,8 @@ function schemesText({ flatBytes, treeBytes }: NonNullable<DoctorReport['schemes
   return `${flat}, counter trees ${formatBytes(treeBytes)}: ${tighter} tighter on this machine`;
 }
 
-function accountingSection({ accounting, schemes }: DoctorReport, width: number, colors: Colors): string[] {
+function accountingSection({ accounting, schemes }: DoctorReport, output: Output): string[] {
+  const { width, colors } = output;
   if (!accounting) return [];
   const { model, statmPrecise, batch, worstCaseBytes, note } = accounting;
   const each = model === 'per-thread' ? 'thread' : 'CPU and counter';
@@ -115,25 +115,25 @@ function accountingSection({ accounting, schemes }: DoctorReport, width: number,
     ...wrap('How this kernel counts resident memory, by a probe', width).map(colors.bold),
     ...renderFacts(
       [
-        { label: 'Counters', text: MODELS[model] },
+        { label: 'Counters', text: MODEL_NAMES[model] + MODEL_KERNELS[model] },
         { label: 'Held back', text: `up to ${formatCount(batch)} pages per ${each}` },
         {
           label: 'Worst case',
-          text: `an approximate RSS is off by up to ${formatBytes(worstCaseBytes)}${model === 'per-thread' ? ' per thread' : ''}`,
+          text: `an approximate RSS is off by up to ${formatBytes(worstCaseBytes)}${perThread(model)}`,
         },
         ...(schemes ? [{ label: 'Compared', text: schemesText(schemes) }] : []),
         { label: 'stat', text: batch === 1 ? 'precise' : 'approximate' },
         { label: 'statm, status', text: statmPrecise ? 'precise' : 'approximate: only smaps_rollup is precise' },
         ...(note ? [{ label: 'Not known', text: printable(note) }] : []),
       ],
-      width,
-      colors,
+      output,
     ),
   ];
 }
 
-/** Wrong by how much, is said by the process that is most wrong now. */
-function monitorSection({ monitors, processes }: DoctorReport, width: number, colors: Colors): string[] {
+/** The example of an error is the process with the largest one. */
+function monitorSection({ monitors, processes }: DoctorReport, output: Output): string[] {
+  const { width, colors } = output;
   const [worst] = processes.differing;
   if (processes.unavailable) return [];
   const finding = (precise: boolean) => {
@@ -145,7 +145,7 @@ function monitorSection({ monitors, processes }: DoctorReport, width: number, co
     const sentences = monitors.map(
       ({ name, reads, precise }) => `${printable(name)} reads ${printable(reads)}: ${finding(precise)}`,
     );
-    return [...heading, ...sentences.flatMap((text) => wrap(text, width - 2)).map((line) => `  ${line}`)];
+    return [...heading, ...indented(output, (within) => sentences.flatMap((text) => wrap(text, within.width)))];
   }
   const columns: Column[] = [
     { head: 'monitor', align: 'left' },
@@ -157,14 +157,15 @@ function monitorSection({ monitors, processes }: DoctorReport, width: number, co
     ...[name, version, reads].map(printable),
     finding(precise),
   ]);
-  return [...heading, ...renderTable(columns, rows, width - 2, colors).map((line) => `  ${line}`)];
+  return [...heading, ...indented(output, (within) => renderTable(columns, rows, within))];
 }
 
-function renderProcesses({ processes }: DoctorReport, width: number, colors: Colors, all: boolean): string[] {
+function renderProcesses({ processes }: DoctorReport, output: Output, all: boolean): string[] {
+  const { width, colors } = output;
   const { unavailable, hidden, examined, differing, totalErrorBytes } = processes;
   const heading = wrap('RSS as Node reports it (approximate) against the precise one', width).map(colors.bold);
-  const say = (text: string) => wrap(text, width - 2).map((line) => `  ${line}`);
-  if (unavailable) return [...heading, ...say(`Not to be had here: ${printable(unavailable)}.`)];
+  const say = (text: string) => indented(output, (within) => wrap(text, within.width));
+  if (unavailable) return [...heading, ...say(`Not available here: ${printable(unavailable)}.`)];
   const unseen = hidden ? say(`Not all processes: ${printable(hidden)}.`) : [];
   if (differing.length === 0) {
     const none = `No process differs, of ${formatCount(examined)} examined.`;
@@ -188,7 +189,7 @@ function renderProcesses({ processes }: DoctorReport, width: number, colors: Col
   const more = differing.length - shown.length;
   return [
     ...heading,
-    ...renderTable(columns, rows, width - 2, colors).map((line) => `  ${line}`),
+    ...indented(output, (within) => renderTable(columns, rows, within)),
     ...(more > 0 ? say(`and ${formatCount(more)} more (--all shows them)`) : []),
     '',
     ...renderFacts(
@@ -196,8 +197,7 @@ function renderProcesses({ processes }: DoctorReport, width: number, colors: Col
         { label: 'Total', text: `${formatMiB(totalErrorBytes)} MiB of error, signs left aside` },
         { label: 'Processes', text: `${formatCount(differing.length)} of ${formatCount(examined)} examined differ` },
       ],
-      width,
-      colors,
+      output,
     ),
     ...unseen,
   ];

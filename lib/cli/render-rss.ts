@@ -1,10 +1,11 @@
-import type { Colors } from 'picocolors/types.js';
 import type { RssAccounting } from '../proc/accounting/accounting.js';
 import type { DetailedReading } from '../proc/reading.js';
+import { MODEL_NAMES, perThread } from './model-names.js';
 import { type Column, renderTable } from './table.js';
+import type { Output } from './terminal.js';
 import { formatBytes, formatCount, formatMiB, plural, printable, wrap } from './text.js';
 
-/** Orders of the table: the largest first, but for the last two. */
+/** Orders of the table: the largest first, except for the last two. */
 export const SORTS = ['precise', 'error', 'approximate', 'swap', 'anon', 'pid', 'name'] as const;
 export type Sort = (typeof SORTS)[number];
 
@@ -24,7 +25,6 @@ const COMPARE: Record<Sort, (a: DetailedReading, b: DetailedReading) => number> 
   name: (a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)),
 };
 
-/** @returns the readings in that order, equal ones by pid. */
 export function sorted(readings: DetailedReading[], sort: Sort): DetailedReading[] {
   return readings.toSorted((a, b) => COMPARE[sort](a, b) || a.pid - b.pid);
 }
@@ -42,7 +42,7 @@ const COLUMNS: Column[] = [
   { head: 'process', align: 'left', flexible: LEAST_NAME_WIDTH },
 ];
 
-/** Whether the figure called precise is not: smaps_rollup was needed for it and denied. */
+/** Whether the precise figure is approximate, because smaps_rollup was needed and denied. */
 function isDenied({ source, precise }: DetailedReading, { statmPrecise }: RssAccounting): boolean {
   return !statmPrecise && source === 'statm' && precise > 0;
 }
@@ -63,38 +63,28 @@ function toRow(reading: DetailedReading, accounting: RssAccounting, observers: R
   ];
 }
 
-/** @returns how the figures came about, in a sentence. */
-export function describeAccounting({ model, statmPrecise, worstCaseBytes }: RssAccounting): string {
-  const models = {
-    'flat-percpu': 'flat per-CPU counters',
-    'per-thread': 'counters per thread',
-    hierarchical: 'hierarchical per-CPU counters',
-    unknown: 'an unknown way of counting',
-  };
-  const each = model === 'per-thread' ? ' per thread' : '';
+function describeAccounting({ model, statmPrecise, worstCaseBytes }: RssAccounting): string {
   return (
-    `approximate: /proc/PID/stat, ${models[model]}, off by up to ${formatBytes(worstCaseBytes)}${each}; ` +
-    `precise: ${statmPrecise ? 'statm' : 'smaps_rollup, where that may be read'}`
+    `approximate: /proc/PID/stat, ${MODEL_NAMES[model]}, off by up to ${formatBytes(worstCaseBytes)}${perThread(model)}; ` +
+    `precise: ${statmPrecise ? 'statm' : 'smaps_rollup, if it may be read'}`
   );
 }
 
-export interface RenderRssOptions {
-  width: number;
-  colors: Colors;
-  /** Rows to show. */
+interface RssView {
   limit: number;
-  /** Processes to mark as the observer's own. */
   observers?: ReadonlySet<number>;
-  /** Why there may be processes that the readings leave out; '' for nothing. */
+  /** Why processes may be missing; '' if none is. */
   unseen?: string;
 }
 
-/** @returns the table for people, sizes in MiB; lines no wider than `width` unless the columns alone need more. */
+/** @returns the table, sizes in MiB; lines no wider than `width` unless the columns need more. */
 export function renderRss(
   readings: DetailedReading[],
   accounting: RssAccounting,
-  { width, colors, limit, observers = new Set(), unseen = '' }: RenderRssOptions,
+  output: Output,
+  { limit, observers = new Set(), unseen = '' }: RssView,
 ): string[] {
+  const { width, colors } = output;
   const missing = unseen ? wrap(`Not all processes: ${printable(unseen)}.`, width) : [];
   if (readings.length === 0) return ['No process has memory here.', ...missing];
   const shown = readings.slice(0, limit);
@@ -108,7 +98,7 @@ export function renderRss(
       : []),
   ];
   return [
-    ...renderTable(COLUMNS, rows, width, colors),
+    ...renderTable(COLUMNS, rows, output),
     '',
     ...wrap(summary(readings, readings.length - shown.length), width),
     ...legend.flatMap((text) => wrap(text, width)),

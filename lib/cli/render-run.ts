@@ -1,18 +1,17 @@
-import type { Colors } from 'picocolors/types.js';
 import type { Bounds } from '../counter/counter-tree.js';
 import type { RunReport, ThreadReport } from '../doctor/counter-run.js';
 import { renderFacts } from './facts.js';
 import { type Column, renderTable } from './table.js';
+import { indented, type Output } from './terminal.js';
 import { formatCount, formatMillions, plural, wrap } from './text.js';
 
-/** Threads up to which each has a row of its own. */
 const MAX_ROWS = 16;
 
-/** @returns the lines for a run: heading, threads, sums and verdict. */
-export function renderRun(run: RunReport, width: number, colors: Colors): string[] {
+export function renderRun(run: RunReport, output: Output): string[] {
+  const { width, colors } = output;
   return [
     ...wrap(heading(run), width).map(colors.bold),
-    ...renderThreads(run, width, colors),
+    ...renderThreads(run, output),
     '',
     ...renderFacts(
       [
@@ -24,8 +23,7 @@ export function renderRun(run: RunReport, width: number, colors: Colors): string
         { label: 'JavaScript', text: `${run.jsNsPerAdd.toFixed(2)} ns per counter.add(1), alone on one thread` },
         { label: 'Verdict', text: run.ok ? '' : 'the counter does not count right on this machine', ok: run.ok },
       ],
-      width,
-      colors,
+      output,
     ),
   ];
 }
@@ -36,7 +34,7 @@ function heading({ pinned, threads, elapsedNs }: RunReport): string {
   return `Pinned run of ${seconds}: ${plural(threads.length, 'native thread')}, one on each allowed CPU`;
 }
 
-function renderThreads({ threads, pinned, totalAdds, addsPerSecond }: RunReport, width: number, colors: Colors) {
+function renderThreads({ threads, pinned, totalAdds, addsPerSecond }: RunReport, output: Output): string[] {
   const numbered = pinned && threads.length <= MAX_ROWS;
   const columns: Column[] = [
     { head: numbered ? 'CPU' : 'thread', align: numbered ? 'right' : 'left' },
@@ -53,10 +51,10 @@ function renderThreads({ threads, pinned, totalAdds, addsPerSecond }: RunReport,
     seenOn(thread),
   ]);
   const total = ['all', formatCount(totalAdds), formatMillions(addsPerSecond), '', ''];
-  return renderTable(columns, [...rows, total], width - 2, colors).map((line) => `  ${line}`);
+  return indented(output, (within) => renderTable(columns, [...rows, total], within));
 }
 
-/** All threads, or of many the slowest, the median and the fastest. */
+/** All threads; of more than `MAX_ROWS`, the slowest, the median and the fastest. */
 function selectThreads(threads: ThreadReport[]): { label: string; thread: ThreadReport }[] {
   const name = (thread: ThreadReport) =>
     thread.cpu === null ? `worker ${threads.indexOf(thread) + 1}` : String(thread.cpu);

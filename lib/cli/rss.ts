@@ -3,14 +3,15 @@ import type { PercpuError } from '../errors.js';
 import { type RssAccounting, toRssAccounting } from '../proc/accounting/accounting.js';
 import { observerPids } from '../proc/observer.js';
 import { openTree } from '../proc/proc-tree.js';
-import { type DetailedReading, MAX_PID } from '../proc/reading.js';
+import type { DetailedReading } from '../proc/reading.js';
 import { readRss } from '../proc/rss.js';
 import { RssScanner, scanRss } from '../proc/rss-scanner.js';
 import { visibility } from '../proc/visibility.js';
+import { MAX_PID } from '../validate.js';
 import { seconds, wholeNumber } from './options.js';
 import { writeError, writeOut } from './output.js';
 import { renderRss, SORTS, type Sort, sorted } from './render-rss.js';
-import { createColors, outputWidth, wantsColor } from './terminal.js';
+import { outputFor } from './terminal.js';
 import { toJson } from './text.js';
 import { watch } from './watch.js';
 
@@ -26,12 +27,12 @@ interface RssOptions {
 }
 
 const DEFAULT_ROWS = 20;
-/** Headings, the blank line, and the two sentences below, on a narrow terminal. */
+/** Headings, a blank line, and two sentences, on a narrow terminal. */
 const LINES_AROUND = 7;
 
 const DEFAULT_SECONDS = 2;
 
-/** Commas may stand between PIDs, as in what `pgrep -d,` prints. */
+/** PIDs may be separated by commas, as `pgrep -d,` prints them. */
 function collectPids(text: string, before: number[] = []): number[] {
   for (const part of text.split(',')) {
     const pid = Number(part);
@@ -45,29 +46,28 @@ function collectPids(text: string, before: number[] = []): number[] {
   return before;
 }
 
-/** Adds `percpu rss`: what processes really hold, beside what monitors read. */
 export function addRssCommand(program: Command): void {
   program
     .command('rss')
     .description('show what processes really hold, beside what monitors read')
     .argument('[PID...]', 'only these processes', collectPids)
     .addOption(
-      new Option('--watch [SECONDS]', 'redraw until Ctrl-C, every 2 seconds or as often as said').argParser(seconds),
+      new Option('--watch [SECONDS]', 'redraw until Ctrl-C, every 2 seconds or at this interval').argParser(seconds),
     )
     .option('--interval <SECONDS>', 'the same as the number after --watch', seconds)
     .option('--others', "leave out the processes marked '*': this command and what started it")
     .addOption(new Option('--sort <COLUMN>', 'what comes first').choices(SORTS).default('precise'))
     .option('--limit <N>', 'rows to show (default: 20, with --watch what fits)', wholeNumber(1, 1e6))
-    .option('--all', 'also processes without memory: kernel threads and zombies')
+    .option('--all', 'include processes without memory: kernel threads and zombies')
     .option('--root <DIR>', 'a proc tree to read instead of /proc')
     .option('--json', 'print bytes as JSON; with --watch one document per line')
     .addHelpText(
       'after',
-      '\nExamples:\n  percpu rss --sort error        who is reported most wrongly\n' +
-        '  percpu rss 1234 5678           these two, also as 1234,5678\n' +
+      '\nExamples:\n  percpu rss --sort error        the largest errors first\n' +
+        '  percpu rss 1234 5678           two processes, also as 1234,5678\n' +
         '  percpu rss 1234 --json         one process, for a program\n' +
         '  percpu rss --watch=0.5         like top, twice a second\n' +
-        '\nExit status: 0; 1 if a PID is not there or something failed; 2 for bad usage.',
+        '\nExit status: 0; 1 if a PID does not exist or something failed; 2 for bad usage.',
     )
     .action(showRss);
 }
@@ -76,7 +76,7 @@ function hasMemory({ approximate, precise }: DetailedReading): boolean {
   return approximate > 0 || precise > 0;
 }
 
-/** Reads the given processes one by one; those that fail are named on stderr. */
+/** Reads the processes one by one, and names those that fail on stderr. */
 function readEach(pids: number[], root: string | undefined): DetailedReading[] {
   return pids.flatMap((pid) => {
     try {
@@ -98,7 +98,7 @@ async function showRss(given: number[], options: RssOptions): Promise<void> {
   if (options.watch !== undefined) return watchRss(pids, options, accounting);
   const { root } = options;
   const readings = pids ? readEach(pids, root) : await scanRss({ all: true, ...(root !== undefined && { root }) });
-  // Each that is not there has been named on stderr.
+  // Each missing PID was named on stderr.
   if (pids && readings.length === 0 && !options.json) return;
   await writeOut(print(readings, pids, options, accounting, options.limit ?? (pids ? pids.length : DEFAULT_ROWS)));
 }
@@ -118,14 +118,7 @@ function print(
     const processes = shown.map((reading) => ({ ...reading, observer: observers.has(reading.pid) }));
     return `${toJson({ accounting, unseen, processes }, watching === undefined ? 2 : 0)}\n`;
   }
-  const { stdout } = process;
-  const lines = renderRss(shown, accounting, {
-    width: outputWidth(stdout),
-    colors: createColors(wantsColor(stdout)),
-    limit,
-    observers,
-    unseen,
-  });
+  const lines = renderRss(shown, accounting, outputFor(process.stdout), { limit, observers, unseen });
   return `${lines.join('\n')}\n`;
 }
 

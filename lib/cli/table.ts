@@ -1,29 +1,29 @@
-import type { Colors } from 'picocolors/types.js';
+import type { Output } from './terminal.js';
 import { displayWidth, truncate } from './text.js';
 
 export interface Column {
   head: string;
   align: 'left' | 'right';
-  /** Left out, the first one first, where the terminal is too narrow. */
+  /** Omitted if the terminal is too narrow, the first optional column first. */
   optional?: boolean;
-  /** Cut to what the others leave it, at the least this many columns; for one column that may hold any text. */
+  /** Least width of the one column with arbitrary text, which is cut to the space that the others leave. */
   flexible?: number;
 }
 
 const GAP = '  ';
 
-/** Columns a column needs. Fixed columns hold ASCII, one column per character. */
+/** The width of a column. Fixed columns hold ASCII, one column per character. */
 function neededWidth(column: Column, cells: string[]): number {
   return column.flexible ?? cells.reduce((widest, cell) => Math.max(widest, cell.length), 0);
 }
 
 /**
- * Lays out rows in columns without lines, at most `width` columns wide unless the fixed columns alone need more.
+ * Lays out rows in columns, at most `width` columns wide unless the fixed columns need more.
  *
  * @param rows plain text, one cell per column.
- * @returns the lines, the headings first.
+ * @returns the lines, headings first.
  */
-export function renderTable(columns: Column[], rows: string[][], width: number, colors: Colors): string[] {
+export function renderTable(columns: Column[], rows: string[][], { width, colors }: Output): string[] {
   const needed = columns.map((column, at) => neededWidth(column, [column.head, ...rows.map((row) => row[at] ?? '')]));
   const kept = new Set(columns.keys());
   const total = () => [...kept].reduce((sum, at) => sum + needed[at]! + GAP.length, -GAP.length);

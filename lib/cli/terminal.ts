@@ -2,18 +2,24 @@ import type { WriteStream } from 'node:tty';
 import pc from 'picocolors';
 import type { Colors } from 'picocolors/types.js';
 
+export interface Output {
+  /** Columns, from 40. */
+  readonly width: number;
+  readonly colors: Colors;
+}
+
 const PIPED_WIDTH = 80;
 const LEAST_WIDTH = 40;
 
-/** @returns columns to write for: the terminal's, 80 for a pipe or a file, never below 40. */
+/** @returns the terminal's width, at least 40; 80 for a pipe or a file. */
 export function outputWidth(stream: Pick<WriteStream, 'isTTY' | 'columns'>): number {
   if (!stream.isTTY || !stream.columns) return PIPED_WIDTH;
   return Math.max(stream.columns, LEAST_WIDTH);
 }
 
 /**
- * @returns whether to write colours: `NO_COLOR` forbids and `FORCE_COLOR` demands them where not empty (and not `0`), a
- *   terminal that is not `dumb` gets them. Unlike picocolors' own answer, a pipe stays plain where `CI` is set.
+ * @returns whether to write colours: a non-empty `NO_COLOR` forbids them, a non-empty `FORCE_COLOR` other than `0` demands
+ *   them, and a terminal that is not `dumb` gets them. Unlike with picocolors, a pipe stays plain if `CI` is set.
  */
 export function wantsColor(stream: Pick<WriteStream, 'isTTY'>, env: NodeJS.ProcessEnv = process.env): boolean {
   if (env.NO_COLOR) return false;
@@ -21,6 +27,14 @@ export function wantsColor(stream: Pick<WriteStream, 'isTTY'>, env: NodeJS.Proce
   return Boolean(stream.isTTY) && env.TERM !== 'dumb';
 }
 
-export function createColors(enabled: boolean): Colors {
-  return pc.createColors(enabled);
+export function outputFor(stream: Pick<WriteStream, 'isTTY' | 'columns'>): Output {
+  return { width: outputWidth(stream), colors: pc.createColors(wantsColor(stream)) };
+}
+
+const INDENT = '  ';
+
+/** @returns the lines that `render` makes for what two columns of indent leave of the width, indented. */
+export function indented(output: Output, render: (within: Output) => string[]): string[] {
+  const within = { ...output, width: output.width - INDENT.length };
+  return render(within).map((line) => INDENT + line);
 }

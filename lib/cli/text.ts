@@ -1,11 +1,10 @@
 import { escapeInvisible } from '../errors.js';
 
-// One of each: `toLocaleString()` makes a formatter per call, which takes most of the time of a long table.
+// Made once: `toLocaleString()` makes a formatter per call, which takes most of the time of a long table.
 const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const THREE_DECIMALS = new Intl.NumberFormat('en-US', { minimumFractionDigits: 3, maximumFractionDigits: 3 });
 const FOUR_DIGITS = new Intl.NumberFormat('en-US', { minimumSignificantDigits: 4, maximumSignificantDigits: 4 });
 
-/** Columns of continuous text, on however wide a terminal. */
 const MAX_TEXT_WIDTH = 100;
 
 /**
@@ -29,7 +28,7 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line];
 }
 
-/** Characters that take two columns: East Asian scripts with their punctuation and full forms, and emoji. */
+/** Characters of two columns: East Asian scripts with their punctuation and full forms, and emoji. */
 const WIDE =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\p{Script=Yi}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]/u;
 
@@ -39,7 +38,6 @@ function characterWidth(character: string): number {
   return WIDE.test(character) ? 2 : 1;
 }
 
-/** @returns columns that a printable text takes on a terminal. */
 export function displayWidth(text: string): number {
   if (/^[ -~]*$/.test(text)) return text.length;
   let width = 0;
@@ -60,27 +58,25 @@ export function truncate(text: string, width: number): string {
   return `${kept}…`;
 }
 
-/** @returns the text with `?` for what could steer a terminal or break a line: process names hold what their owner likes. */
+/** @returns the text with `?` for characters that control a terminal or break a line: process names may hold any. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
 }
 
 /**
  * @param indent as of `JSON.stringify()`.
- * @returns JSON with an escape for every character that steers a terminal, breaks a line or turns the writing direction: the
- *   value a parser reads is the same.
+ * @returns JSON with an escape for every character that controls a terminal, breaks a line or changes the writing direction. A
+ *   parser reads the same value.
  */
 export function toJson(value: unknown, indent = 0): string {
-  // Line feeds of the layout stand outside strings; inside, JSON has escaped them already.
+  // Line feeds belong to the layout: JSON has escaped those in strings.
   return JSON.stringify(value, null, indent).split('\n').map(escapeInvisible).join('\n');
 }
 
-/** @returns an integer with thousands separators. */
 export function formatCount(count: number): string {
   return WHOLE.format(count);
 }
 
-/** @returns `1 node`, `2 nodes`. */
 export function plural(count: number, noun: string, many = `${noun}s`): string {
   return `${formatCount(count)} ${count === 1 ? noun : many}`;
 }

@@ -1,20 +1,20 @@
 import { createLogUpdate } from 'log-update';
 
 const PIPED_ROWS = 27;
-/** How long the last bytes may take, after a signal. */
+/** How long the last bytes may take after a signal. */
 const LAST_WRITE_MS = 100;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-export interface WatchOptions {
+interface WatchOptions {
   intervalMs: number;
-  /** Redraw on the spot where stdout is a terminal; otherwise one text comes after the other. */
+  /** Redraw in place if stdout is a terminal; else write one text after the other. */
   inPlace: boolean;
-  /** Looks once; what it returns makes the text, again when the terminal's size changes. */
+  /** Reads once. The function it returns makes the text, again when the terminal's size changes. */
   draw(signal: AbortSignal): Promise<(rows: number) => string>;
 }
 
 /**
- * Draws again and again until SIGINT, SIGTERM or SIGHUP, which are a normal end here: the last picture stays, the cursor is back.
+ * Draws repeatedly until SIGINT, SIGTERM or SIGHUP, which are a normal end: the last text stays, and the cursor is restored.
  *
  * @throws what `draw` throws.
  */
@@ -26,7 +26,7 @@ export async function watch({ intervalMs, inPlace, draw }: WatchOptions): Promis
   let text: ((rows: number) => string) | undefined;
   const show = () => {
     const picture = text?.(stdout.rows || PIPED_ROWS) ?? '';
-    // A reader that stalls gets the newest picture once it reads on, and those between never: nothing piles up here.
+    // A stalled reader gets only the newest text once it continues, so the buffer does not grow.
     if (stdout.writableNeedDrain) return;
     if (update) update(picture.trimEnd());
     else stdout.write(picture);
@@ -50,12 +50,11 @@ export async function watch({ intervalMs, inPlace, draw }: WatchOptions): Promis
   }
 }
 
-/** What a stalled reader has not taken would keep the process alive until it does. */
+/** Bytes that a stalled reader has not taken would keep the process alive. */
 function endWithoutReader(): void {
   setTimeout(() => process.exit(), LAST_WRITE_MS).unref();
 }
 
-/** Waits, or until the signal comes. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(end, ms);

@@ -14,7 +14,7 @@ import {
 } from './layout.js';
 import { MAX_CPUS, treeShape } from './tree-shape.js';
 
-/** Writes what an arena's memory begins with. It is not shared before this returns. */
+/** Writes the header. The memory is not shared before this returns. */
 export function writeLayout(memory: ArenaMemory, layout: ArenaLayout, arenaId: number): void {
   memory.ensure(layout.firstChunk);
   const { words } = memory;
@@ -33,11 +33,11 @@ export function writeLayout(memory: ArenaMemory, layout: ArenaLayout, arenaId: n
   for (let entry = 0; entry < leafOffsetEntries; entry++) {
     words[LEAF_OFFSETS / 4 + entry] = leafOffsets[entry % shape.cpus]!;
   }
-  // Last: whoever finds the magic number finds the rest.
+  // Last: a thread that finds the magic number finds the rest.
   Atomics.store(words, Header.MAGIC, MAGIC);
 }
 
-/** @throws RangeError `ERR_OUT_OF_RANGE` where the memory is not that of this arena, or of another layout. */
+/** @throws RangeError `ERR_OUT_OF_RANGE` when the memory is another arena's or has another layout. */
 export function requireArena({ words }: ArenaMemory, arenaId: number): void {
   const isArena = words.byteLength > LEAF_OFFSETS && Atomics.load(words, Header.MAGIC) === MAGIC;
   const foundId = (words[Header.ARENA_ID]! >>> 0) + words[Header.ARENA_ID + 1]! * 2 ** 32;
@@ -49,14 +49,13 @@ export function requireArena({ words }: ArenaMemory, arenaId: number): void {
   }
 }
 
-/** The error for an arena whose memory somebody else has written to; `what` does not fit the rest. */
 function damaged(what: string, found: unknown): Error {
   return outOfRange('shared.memory', `an arena whose ${what} fits the rest`, found);
 }
 
 /**
- * Reads back what `writeLayout` wrote, and believes none of it: every later access is computed from these words, so any
- * that do not fit together would lead outside of the memory.
+ * Reads back what `writeLayout` wrote, and checks all of it: later accesses are computed from these words, so inconsistent
+ * ones would lead outside of the memory.
  *
  * @throws RangeError `ERR_OUT_OF_RANGE`.
  */
@@ -86,7 +85,7 @@ export function readLayout({ words }: ArenaMemory): ArenaLayout {
   return layout;
 }
 
-/** The distances of the CPUs' leaves: ascending, room for a chunk's slots between them, repeated over the whole table. */
+/** Requires ascending offsets with room for a chunk's slots between them, repeated over the whole table. */
 function readLeafOffsets(words: Int32Array, cpus: number, entries: number, slotsPerChunk: number): Uint32Array {
   const table = LEAF_OFFSETS / 4;
   if (table + entries > words.length) throw damaged('table of leaves', 'a memory that ends before it');

@@ -3,18 +3,18 @@ import { PercpuError } from '../errors.js';
 import type { EngineName } from './engine.js';
 import { LEAF_OFFSETS, WASM_PAGE } from './layout.js';
 
-/** What an arena's memory is handed to other threads as. */
-/** What is used of a `WebAssembly.Memory`, whose own type is in the DOM's declarations: a consumer may have none. */
+/** The part of `WebAssembly.Memory` that is used: its own type is in the DOM's declarations, which a consumer may not have. */
 export interface GrowableMemory {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
   grow(pages: number): number;
 }
 
+/** An arena's memory as `postMessage` carries it to other threads. */
 export type ShareableMemory = GrowableMemory | SharedArrayBuffer;
 
 /**
- * The shared memory of an arena as one thread sees it. It only grows, in place; views made before a growth stay valid
- * but end where the memory ended then.
+ * The shared memory of an arena as one thread sees it. It only grows, in place. A view made before a growth stays valid and
+ * keeps its old end.
  */
 export class ArenaMemory {
   readonly shareable: ShareableMemory;
@@ -22,9 +22,10 @@ export class ArenaMemory {
   #longs: BigInt64Array;
 
   /**
-   * Makes a memory that can grow up to `maxBytes`: WebAssembly's for the engine `'wasm'`, else a `SharedArrayBuffer`.
+   * Makes a memory that can grow up to `maxBytes`: a `WebAssembly.Memory` for the engine `'wasm'`, else a
+   * `SharedArrayBuffer`.
    *
-   * @throws PercpuError `ENOMEM` where the process has no such range of addresses left.
+   * @throws PercpuError `ENOMEM` when the process has no such range of addresses left.
    */
   static create(maxBytes: number, engine: EngineName): ArenaMemory {
     try {
@@ -48,20 +49,20 @@ export class ArenaMemory {
     this.#longs = new BigInt64Array(buffer, 0, buffer.byteLength / 8);
   }
 
-  /** The memory as 32-bit words, as far as this thread has seen it grow. */
+  /** The memory as 32-bit words, up to the size this thread has seen. */
   get words(): Int32Array {
     return this.#words;
   }
 
-  /** The memory as 64-bit words, as far as this thread has seen it grow. */
+  /** The memory as 64-bit words, up to the size this thread has seen. */
   get longs(): BigInt64Array {
     return this.#longs;
   }
 
   /**
-   * Makes sure that this thread can use the memory up to `bytes`: grows it, or takes note that another thread did.
+   * Makes the memory usable up to `bytes` for this thread, and grows it if no other thread has.
    *
-   * @throws PercpuError `ERR_ARENA_FULL` where the system has no more memory to give.
+   * @throws PercpuError `ERR_ARENA_FULL` when the system has no more memory.
    */
   ensure(bytes: number): void {
     if (this.#words.byteLength >= bytes) return;
@@ -70,7 +71,7 @@ export class ArenaMemory {
       try {
         growTo(this.shareable, bytes, buffer.byteLength);
       } catch (cause) {
-        // Another thread may have grown it between the two lines above, so that ours went past the maximum.
+        // Another thread may have grown it after `buffer` was read, so that this growth exceeded the maximum.
         if (currentBuffer(this.shareable).byteLength < bytes) {
           throw new PercpuError('ERR_ARENA_FULL', `The arena's memory cannot grow to ${bytes} bytes`, { cause });
         }
@@ -83,9 +84,9 @@ export class ArenaMemory {
 }
 
 /**
- * A memory's buffer and growth as WebAssembly defines them: an object can have properties of these names of its own.
+ * Uses WebAssembly's own accessor: an object may have a property of the same name.
  *
- * @throws TypeError for what is no `WebAssembly.Memory`, whatever its prototype.
+ * @throws TypeError for anything but a `WebAssembly.Memory`.
  */
 function bufferOf(memory: GrowableMemory): ArrayBufferLike {
   return Object.getOwnPropertyDescriptor(WebAssembly.Memory.prototype, 'buffer')!.get!.call(memory);
@@ -107,7 +108,6 @@ export function isShareable(memory: unknown): memory is ShareableMemory {
 }
 
 function makeMemory(maxBytes: number, engine: EngineName): ShareableMemory {
-  // Where neither kind can grow there is none to be had, and growing says so.
   const canGrow = 'grow' in SharedArrayBuffer.prototype;
   if (typeof WebAssembly === 'undefined' || (engine === 'ts' && canGrow))
     return new SharedArrayBuffer(WASM_PAGE, { maxByteLength: maxBytes });
@@ -116,7 +116,7 @@ function makeMemory(maxBytes: number, engine: EngineName): ShareableMemory {
 
 function currentBuffer(memory: ShareableMemory): SharedArrayBuffer {
   if (isSharedArrayBuffer(memory)) return memory;
-  // Growing by nothing makes this thread's instances and `buffer` notice that another thread has grown the memory.
+  // Growing by 0 makes this thread's instances and `buffer` notice another thread's growth.
   growPages(memory, 0);
   return bufferOf(memory) as SharedArrayBuffer;
 }

@@ -18,14 +18,14 @@ import { ownIdentity } from './thread-identity.js';
 import { MAX_CPUS, type TreeShape } from './tree-shape.js';
 
 export interface CounterArenaOptions {
-  /** CPUs the arena has leaves for, 1 … 2^20. Default: the CPUs this machine can have. */
+  /** Number of CPUs, 1 … 2^20. Default: the CPUs this machine can have. */
   cpus?: number;
-  /** Most counters that live at a time. Default: as many as 4 GiB of address space hold; memory is taken as needed. */
+  /** Most counters that live at a time. Default: as many as 4 GiB of addresses hold; memory is allocated as needed. */
   capacity?: number;
   /**
-   * `'auto'`, the default: `'wasm'` where the platform has WebAssembly and the process the addresses that V8 reserves for its
-   * memory, else `'ts'`. On `'ts'` bounds do not survive a worker that is terminated in the middle of an add
-   * (`CounterTree.bounds`); sums do.
+   * Default `'auto'`: `'wasm'` if the platform has WebAssembly and the process has the addresses that V8 reserves for a
+   * memory, else `'ts'`. On `'ts'` a worker that is terminated within an add leaves sums exact and bounds off
+   * (`CounterTree.bounds`).
    */
   engine?: 'auto' | EngineName;
 }
@@ -34,7 +34,7 @@ export interface CounterArenaOptions {
 export interface SharedArena {
   readonly type: 'percpu.SharedArena';
   readonly version: number;
-  /** The process whose memory it is. */
+  /** The process that has the memory. */
   readonly processId: number;
   readonly arenaId: number;
   readonly engine: EngineName;
@@ -43,33 +43,32 @@ export interface SharedArena {
 
 const FACTORIES: Record<EngineName, EngineFactory> = { wasm: wasmEngine, ts: tsEngine };
 
-/** Arenas this thread has attached or made, so that every handle to one memory leads to one object. */
+/** The arenas of this thread by id: every handle to one memory leads to one object. */
 const arenas = new Map<number, WeakRef<CounterArena>>();
 const forget = new FinalizationRegistry<number>((arenaId) => {
   if (!arenas.get(arenaId)?.deref()) arenas.delete(arenaId);
 });
 
-/** `crypto.randomInt` reaches this far; no two arenas of a process are expected to meet in it. */
+/** The limit of `crypto.randomInt`; random ids of this size are not expected to collide within a process. */
 const MAX_ARENA_ID = 2 ** 48 - 1;
 
-/** Most counters that one call makes. */
 export const MAX_COUNTERS_AT_ONCE = 2 ** 20;
 
 /** How long `ready` waits where claims of other threads are all that it waits for: far longer than any claim lasts. */
 const RIVALS_STUCK_MS = 5_000;
 
-/** How `createMany` splits a number of counters: those of a chunk lie next to each other. */
+/** How `createMany` splits a number of counters into runs of adjacent slots. */
 export function runsOf(count: number, { slotsPerChunk }: ArenaLayout): number[] {
   const whole = Math.floor(count / slotsPerChunk);
   const runs = Array.from({ length: whole }, () => slotsPerChunk);
   return count % slotsPerChunk === 0 ? runs : [...runs, count % slotsPerChunk];
 }
 
-// Where other threads cannot see that this one ends, it says so itself; a thread that is terminated then keeps what it had.
-let toldOfEnd = false;
-function tellOfEnd(): void {
-  if (toldOfEnd || ownIdentity() > 0n) return;
-  toldOfEnd = true;
+// For systems on which other threads cannot see this one end. A terminated thread frees nothing there.
+let freesOnExit = false;
+function freeOnExit(): void {
+  if (freesOnExit || ownIdentity() > 0n) return;
+  freesOnExit = true;
   process.on('exit', () => {
     for (const arena of arenas.values()) {
       const known = arena.deref();
@@ -90,17 +89,15 @@ interface PreparedArena {
 const existing = new ExistingState<PreparedArena>();
 
 /**
- * One shared memory that holds counters, laid out per CPU: each CPU's leaves of many counters side by side, the items
- * above them on cache lines of their own. Every thread of the process can use it at the same time.
+ * A shared memory that holds counters. Each CPU's leaves of many counters lie side by side; the items above them have cache
+ * lines of their own. All threads of the process can use it at the same time.
  *
- * A counter keeps its memory until it is destroyed. Where the thread that made it ends first (terminated, exited, thrown
- * or returned), the counter ends with it, unless it was shared: `share()` makes it outlive its maker. A counter that is
- * merely forgotten is not given back before that: garbage collection destroys nothing.
+ * A counter keeps its memory until it is destroyed. When its thread ends first (by return, exit, error or termination), the
+ * counter is destroyed with it. `share()` makes a counter outlive its thread. Garbage collection destroys no counter.
  *
- * Linux tells which threads have ended. Where /proc cannot be read, on other systems or without the permission, a worker
- * gives its counters back at its `exit` event, and one that is terminated does not. The same holds for the threads beyond
- * the first 1,024 that have counters in one arena at a time. Room that such a thread was claiming for new counters when it was
- * terminated is not given back either.
+ * On Linux, /proc tells which threads have ended. Without a readable /proc, a worker frees its counters at its `exit` event,
+ * and a terminated worker frees none. The same holds for threads beyond the first 1,024 that have counters in one arena at a
+ * time. Room that a thread was claiming for new counters when it was terminated is not freed either.
  */
 export class CounterArena {
   static #default: CounterArena | undefined;
@@ -113,8 +110,8 @@ export class CounterArena {
   }
 
   /**
-   * This thread's own arena, shaped for this machine; made on first use. A worker has one of its own: to count together,
-   * hand an arena or a counter over with `share()`.
+   * This thread's own arena, shaped for this machine and made on first use. Each worker has another one: to count together,
+   * pass an arena or a counter with `share()`.
    */
   static get default(): CounterArena {
     CounterArena.#default ??= new CounterArena();
@@ -122,8 +119,8 @@ export class CounterArena {
   }
 
   /**
-   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` for CPUs outside 1 … 2^20 or a capacity
-   *   that 4 GiB do not hold; PercpuError `ENOMEM` where the process has not enough addresses left (`ulimit -v`).
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` for CPUs outside 1 … 2^20, or a capacity that
+   *   needs more than 4 GiB; PercpuError `ENOMEM` if the process has too few addresses left (`ulimit -v`).
    */
   constructor(options?: CounterArenaOptions) {
     const { memory, layout, arenaId, engineName, factory } = existing.take() ?? prepareArena(options);
@@ -133,7 +130,7 @@ export class CounterArena {
     this.#arenaId = arenaId;
     this.#engineName = engineName;
     arenas.set(arenaId, new WeakRef(this));
-    tellOfEnd();
+    freeOnExit();
     forget.register(this, arenaId);
   }
 
@@ -143,32 +140,32 @@ export class CounterArena {
     return { ...shape, arityOrders: [...shape.arityOrders] };
   }
 
-  /** What does the arithmetic. */
+  /** The engine that does the arithmetic. */
   get engine(): EngineName {
     return this.#engineName;
   }
 
-  /** How the calling thread learns its CPU: the same for all arenas of a thread. */
+  /** How the calling thread learns its CPU; the same for all its arenas. */
   get cpuSource(): CpuSource {
     return threadCpu.source;
   }
 
-  /** Bytes one counter takes: leaves, items, and its descriptor, padding included. */
+  /** Bytes of one counter: leaves, items and descriptor, with padding. */
   get bytesPerCounter(): number {
     return this.#internals.layout.bytesPerCounter;
   }
 
   /**
-   * Live counters, of all threads. Those that a thread made and did not share end with the thread, however it ends: reading
-   * this gives their memory back. O(counters there is memory for).
+   * Live counters of all threads. Reading it also frees the unshared counters of threads that have ended. O(counters that
+   * memory is allocated for).
    */
   get size(): number {
     return this.#internals.slots.live;
   }
 
   /**
-   * Waits, without blocking the thread, until there is room for `createMany(count)`. Nothing is kept free for the caller:
-   * another thread can take the room first.
+   * Waits, without blocking the thread, until there is room for `createMany(count)`. It reserves nothing: another thread
+   * can take the room first.
    *
    * It waits until quarantines end, at most a second each, and until native runs end. Claims of other threads take less than
    * that; where they are all that is in the way for 5 seconds, a thread was terminated in the middle of one, and cannot be
@@ -211,10 +208,10 @@ export class CounterArena {
   }
 
   /**
-   * Opens an arena of another thread. Attaching the same arena again gives the same object.
+   * Opens an arena of another thread. Attaching the same arena again returns the same object.
    *
-   * @throws TypeError `ERR_INVALID_ARG_TYPE` for what is no handle; RangeError `ERR_OUT_OF_RANGE` for a handle of another
-   *   process, of another version of this package's memory layout, or of a memory that holds no arena or a damaged one.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE` if `shared` is not a handle; RangeError `ERR_OUT_OF_RANGE` for a handle of
+   *   another process or another version of this package's memory layout, or if the memory holds no arena or a damaged one.
    */
   static attach(shared: SharedArena): CounterArena {
     requireHandle(shared, 'shared', 'percpu.SharedArena', 'a handle that CounterArena.share() returned');
@@ -246,7 +243,7 @@ function stuckClaims(count: number, cause: unknown): PercpuError {
   );
 }
 
-/** Makes an arena whose operations run on another engine: how tests reach the C++ one. */
+/** Makes an arena with another engine: how tests reach the C++ one. */
 export function arenaWithEngine(options: CounterArenaOptions, factory: EngineFactory): CounterArena {
   return existing.construct({ ...prepareArena(options), factory }, () => new CounterArena());
 }
@@ -273,7 +270,7 @@ export function requireHandle(
   }
 }
 
-/** CPUs this machine can have: CPU numbers reach up to the largest possible one. */
+/** Leaves are numbered by CPU, so the largest possible CPU number counts. */
 function machineCpus(): number {
   const { possible } = topology();
   const largest = possible.at(-1) ?? availableParallelism() - 1;
@@ -281,8 +278,8 @@ function machineCpus(): number {
 }
 
 /**
- * Makes the memory for the first of these engines that the process has the addresses for. Where it does not have them for a
- * capacity that was not asked for, the engine `'ts'` takes as much as there is.
+ * Makes the memory for the first of these engines that the process has addresses for. If no capacity was asked for, the
+ * engine `'ts'` halves it until the addresses suffice.
  *
  * @throws PercpuError `ENOMEM`.
  */

@@ -9,9 +9,9 @@ import { LAYOUT_VERSION, slotAddresses } from './layout.js';
 import { type Accuracy, kernelAccuracy, MAX_BATCH_SIZE, tightSlack } from './tree-shape.js';
 
 export interface CounterTreeOptions {
-  /** Step in which leaves carry upwards: a power of two, 2 … 2^30, default 32. Larger: faster, wider bounds. */
+  /** Step in which leaves carry upwards: a power of two, 2 … 2^30, default 32. A larger one is faster and widens the bounds. */
   batchSize?: number;
-  /** Value to begin with, a safe integer; default 0. */
+  /** First value, a safe integer; default 0. */
   initial?: number;
   /** Where the counter's memory is; default `CounterArena.default`. */
   arena?: CounterArena;
@@ -35,7 +35,7 @@ export interface Bounds {
 
 const DEFAULT_BATCH_SIZE = 32;
 
-// Constants of this thread, so that the optimising compiler sees an address instead of a chain of objects in add().
+// Constants of this thread: the optimising compiler then sees an address in add() instead of a chain of objects.
 const cpuView = threadCpu.view;
 const pollsCpu = threadCpu.source === 'getcpu';
 let addsUntilPoll = ADDS_PER_GETCPU;
@@ -46,7 +46,6 @@ function pollCpu(): void {
   cpuView[0] = native.addon?.currentCpu() ?? 0;
 }
 
-/** A slot whose counter is live, as a CounterTree is made around it. */
 interface LiveSlot {
   readonly arena: CounterArena;
   readonly number: number;
@@ -56,31 +55,31 @@ interface LiveSlot {
 
 const existing = new ExistingState<LiveSlot>();
 
-/** A sum of any size, exactly: a number where that is a safe integer. The two kinds compare with `<` and `>`. */
+/** An exact sum: a number if it is a safe integer, else a bigint. The two compare with `<` and `>`. */
 type Sum = number | bigint;
 
 /** Largest sum; one more is -2^63. */
 const MAX_SUM = 2n ** 63n - 1n;
 
 /**
- * A counter with a leaf for each CPU and a tree above the leaves: fast to add to, its value approximately known at once
- * with guaranteed bounds, exactly known after a look at every leaf.
+ * A counter with a leaf for each CPU and a tree above the leaves. Adding is fast. The approximate sum is one read and has
+ * guaranteed bounds; the precise sum reads every leaf.
  *
- * Values are exact integers. Internally they have 64 bits and wrap around beyond, as the kernel's do; a sum that is no
- * safe integer is a `RangeError` that names the `…BigInt()` method to call instead.
+ * Values are exact integers. Internally they have 64 bits and wrap around, like the kernel's. A sum that is not a safe
+ * integer is a `RangeError` that names the `…BigInt()` method to call instead.
  *
- * Any thread may add to, read, attach and destroy any counter. Once all adds have returned, `preciseSum()` is exact and
- * `bounds()` holds it; while an add is on its way up the tree it may be in the one and not yet in the other.
+ * Any thread may add to, read, attach and destroy any counter. Once all adds have returned, `preciseSum()` is exact and lies
+ * within `bounds()`. An add in flight may be in the precise sum and not yet in the approximate one.
  *
- * Every method throws a `PercpuError` `ERR_DESTROYED` once the counter was destroyed, by whichever thread.
+ * Every method throws a `PercpuError` `ERR_DESTROYED` once any thread has destroyed the counter.
  */
 export class CounterTree {
   readonly #arena: CounterArena;
   readonly #engine: CounterEngine;
-  /** The engine's `add`, here to spare the hot path one object. It needs no `this`. */
+  /** The engine's `add`, which needs no `this`: saves the hot path one object. */
   readonly #add: CounterEngine['add'];
-  // Initialised here so that V8 gives them small-integer fields; assigned first in the constructor they would begin as
-  // undefined, and every add would check what they are.
+  // Initialised here so that V8 makes them small-integer fields. Without a first value they would begin as undefined, and
+  // every add would check their type.
   readonly #descriptor: number = 0;
   readonly #generation: number = 0;
   readonly #slot: number;
@@ -102,9 +101,9 @@ export class CounterTree {
   }
 
   /**
-   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` (a batch size that is no power of two in
-   *   2 … 2^30, an initial value that is no safe integer); PercpuError `ERR_ARENA_FULL`, with `retryAfterMs` where all
-   *   free memory is still quarantined after counters that were shared: `await arena.ready()` then waits for it.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` (the batch size is not a power of two in
+   *   2 … 2^30, the initial value is not a safe integer); PercpuError `ERR_ARENA_FULL`, with `retryAfterMs` if all free
+   *   memory is in quarantine after shared counters: `await arena.ready()` waits for it.
    */
   constructor(options?: CounterTreeOptions) {
     const slot = existing.take() ?? claimSlots(1, options)[0]!;
@@ -121,8 +120,8 @@ export class CounterTree {
   }
 
   /**
-   * Makes several counters that are used together: the leaves of up to eight share one cache line per CPU, the roots of
-   * four another one.
+   * Makes several counters that are used together: the leaves of up to eight share one cache line per CPU, and the roots
+   * of four share one line.
    *
    * @param count 1 … 2^20.
    * @throws as the constructor; with `ERR_ARENA_FULL` none is made.
@@ -148,7 +147,7 @@ export class CounterTree {
   }
 
   /**
-   * Adds to the leaf of a chosen CPU: for simulation, replay and tests.
+   * Adds to the leaf of a chosen CPU, for simulation, replay and tests.
    *
    * @param cpu 0 … cpus - 1 of the arena's shape.
    * @param delta a safe integer.
@@ -161,9 +160,10 @@ export class CounterTree {
   }
 
   /**
-   * The value at the root: one look, however many CPUs. Never above the precise sum, and at most `bounds()` below it.
+   * The value at the root: one read, for any number of CPUs. It is never above the precise sum; `bounds()` tells how far it
+   * can be below.
    *
-   * @throws RangeError `ERR_OUT_OF_RANGE` where it is no safe integer.
+   * @throws RangeError `ERR_OUT_OF_RANGE` if it is not a safe integer.
    */
   approximateSum(): number {
     const sum = this.#engine.approximateSum(this.#descriptor, this.#generation);
@@ -171,21 +171,21 @@ export class CounterTree {
   }
 
   /**
-   * The sum of all leaves: one look per CPU, exact once all adds have returned.
+   * The sum of all leaves: one read per CPU, exact once all adds have returned.
    *
-   * @throws RangeError `ERR_OUT_OF_RANGE` where it is no safe integer.
+   * @throws RangeError `ERR_OUT_OF_RANGE` if it is not a safe integer.
    */
   preciseSum(): number {
     const sum = this.#engine.preciseSum(this.#descriptor, this.#generation);
     return requireSafeSum(sum, 'preciseSum', 'preciseSumBigInt');
   }
 
-  /** As `approximateSum()`, 0 where that is negative. */
+  /** As `approximateSum()`, at least 0. */
   approximateSumPositive(): number {
     return Math.max(0, this.approximateSum());
   }
 
-  /** As `preciseSum()`, 0 where that is negative. */
+  /** As `preciseSum()`, at least 0. */
   preciseSumPositive(): number {
     return Math.max(0, this.preciseSum());
   }
@@ -206,23 +206,23 @@ export class CounterTree {
    * The range the kernel documents for this shape and batch size:
    * `preciseSum - under <= approximateSum <= preciseSum + over`.
    *
-   * An add in flight between two levels is outside of it, as of `bounds()`: the error is then at most the number of threads
-   * that are adding times what they add at once.
+   * As with `bounds()`, an add in flight between two levels is outside of it. The error is then larger by at most the
+   * number of adding threads times what each adds at once.
    */
   get accuracy(): Accuracy {
     return kernelAccuracy(arenaInternals(this.#arena).layout.shape, this.batchSize);
   }
 
   /**
-   * Where the precise sum is, from the approximate one alone: `min <= preciseSum <= max`, `min` being the approximate
-   * sum. Narrower than `accuracy`, and one-sided, since leaves and items only ever hold back non-negative remainders.
+   * The range of the precise sum, known from the approximate one: `min <= preciseSum <= max`, where `min` is the
+   * approximate sum. Narrower than `accuracy`, and one-sided, because leaves and items hold back non-negative remainders.
    *
-   * It holds while no add is in flight: an add between two levels is outside of it, so that the error is at most the number
-   * of threads that are adding times what they add at once. On the engine `'ts'` a worker that is terminated in the middle of
-   * an add leaves it there for good: the sum stays exact, and both ends stay off by one carry, less than what was added and
-   * one batch. On the engine `'wasm'` an add is done in full or not at all.
+   * It holds while no add is in flight. An add between two levels is outside of it: the error is at most the number of
+   * adding threads times what each adds at once. On the engine `'ts'` a worker that is terminated within an add leaves both
+   * ends off by one carry for good, which is less than the delta and one batch; the sum stays exact. On the engine `'wasm'`
+   * an add is done in full or not at all.
    *
-   * @throws RangeError `ERR_OUT_OF_RANGE` where an end is no safe integer.
+   * @throws RangeError `ERR_OUT_OF_RANGE` if an end is not a safe integer.
    */
   bounds(): Bounds {
     const min = this.approximateSum();
@@ -230,9 +230,8 @@ export class CounterTree {
   }
 
   /**
-   * Which of the two precise sums is the larger, as `preciseSumBigInt()` returns them: exactly, for every 64-bit value, those
-   * that have wrapped around included. Takes them only where the bounds leave it open: first of the counter with
-   * the wider bounds, then of the other.
+   * Compares the two precise sums as `preciseSumBigInt()` returns them: exactly, for every 64-bit value, wrapped ones
+   * included. It sums only when the bounds overlap: first the counter with the wider bounds, then the other.
    *
    * @returns the sign of `this - other`.
    * @param other a counter, of any arena, or a safe integer.
@@ -247,11 +246,11 @@ export class CounterTree {
   }
 
   /**
-   * The sign of `this - other` as far as the bounds tell.
+   * The sign of `this - other`, by the bounds alone.
    *
    * @param other a counter, of any arena, or a safe integer.
-   * @returns -1 or 1, never another one than `compare()`; or 0: cannot tell, or equal. It cannot tell where bounds reach
-   *   beyond 2^63 - 1, since the sum may have wrapped around.
+   * @returns -1 or 1 as `compare()`; or 0: equal, or not decided by the bounds. Bounds that reach beyond 2^63 - 1 decide
+   *   nothing, because the sum may have wrapped around.
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
    */
   approximateCompare(other: CounterTree | number): -1 | 0 | 1 {
@@ -267,13 +266,12 @@ export class CounterTree {
     const own = this.#exactApproximate();
     const high = plus(low, slack);
     const ownHigh = plus(own, this.#slack);
-    // A range that reaches beyond 2^63 - 1 goes on at -2^63, and tells nothing.
     if (high > MAX_SUM || ownHigh > MAX_SUM) return 0;
     if (own > high) return 1;
     return ownHigh < low ? -1 : 0;
   }
 
-  /** `compare`, with this counter summed and the other one only if its bounds hold that sum. */
+  /** Sums this counter, and the other one only if its bounds include that sum. */
   #compareSummed(other: CounterTree): -1 | 0 | 1 {
     const sum = this.#exactPrecise();
     const low = other.#exactApproximate();
@@ -296,7 +294,7 @@ export class CounterTree {
   }
 
   /**
-   * Makes the precise sum `value`. Adds of other threads that run meanwhile count from there, or are part of it.
+   * Makes the precise sum `value`. A concurrent add of another thread either counts from there or is part of it.
    *
    * @param value a safe integer.
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
@@ -308,9 +306,10 @@ export class CounterTree {
   }
 
   /**
-   * What each CPU's leaf holds, CPU 0 first; their sum differs from the precise sum by what `set` and `initial` put aside.
+   * The value of each CPU's leaf, CPU 0 first. `set` and `initial` do not change leaves, so their sum can differ from the
+   * precise sum.
    *
-   * @throws RangeError `ERR_OUT_OF_RANGE` where one is no safe integer.
+   * @throws RangeError `ERR_OUT_OF_RANGE` if one is not a safe integer.
    */
   leaves(): number[] {
     this.#requireAlive();
@@ -320,7 +319,7 @@ export class CounterTree {
   }
 
   /**
-   * The counter outlives the thread that made it from now on, and its memory is quarantined for a second after its
+   * From now on the counter outlives the thread that made it, and its memory is in quarantine for a second after its
    * destruction. A thread that is terminated after this call and before its handle has reached another thread leaves a
    * counter that no thread can destroy. Where threads may be terminated, share what a thread that outlives them has made.
    *
@@ -339,10 +338,10 @@ export class CounterTree {
   }
 
   /**
-   * Opens a counter of another thread, and its arena where this thread has not yet.
+   * Opens a counter of another thread, and its arena if this thread has not attached it yet.
    *
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` for a handle that does not fit; PercpuError
-   *   `ERR_DESTROYED` for a counter that is no more.
+   *   `ERR_DESTROYED` if the counter was destroyed.
    */
   static attach(shared: SharedCounter): CounterTree {
     requireHandle(shared, 'shared', 'percpu.SharedCounter', 'a handle that CounterTree.share() returned');
@@ -355,13 +354,13 @@ export class CounterTree {
     }
     if (slots.generation(slot) !== generation) throw destroyedError();
     const batchSize = slots.batchSize(slot);
-    // Destroyed meanwhile, it may be another counter's by now, half written.
+    // Checked again: after a destruction the descriptor may be another counter's, half written.
     if (slots.generation(slot) !== generation) throw destroyedError();
     if (batchSize === 0) throw outOfRange('shared', 'a handle to a counter whose memory is intact', shared);
     return existing.construct({ arena, number: slot, generation, batchSize }, newCounter);
   }
 
-  /** Gives the counter's memory back, for all threads and whether it was shared or not. Idempotent; every further use is `ERR_DESTROYED`. */
+  /** Frees the counter for all threads, shared or not. Idempotent; every later use is `ERR_DESTROYED`. */
   destroy(): void {
     arenaInternals(this.#arena).slots.release(this.#slot, this.#generation);
   }
@@ -391,7 +390,7 @@ function plus(sum: Sum, slack: number): Sum {
 function requireSafeSum(sum: number, method: string, twin: string): number {
   if (Number.isSafeInteger(sum)) return sum;
   throw Object.assign(
-    new RangeError(`The result of ${method}() is no safe integer (beyond 2^53 - 1 either way): use ${twin}()`),
+    new RangeError(`The result of ${method}() is not a safe integer (beyond 2^53 - 1 either way): use ${twin}()`),
     { code: 'ERR_OUT_OF_RANGE' },
   );
 }

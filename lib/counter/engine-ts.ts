@@ -3,7 +3,6 @@ import type { ArenaMemory } from './arena-memory.js';
 import type { CounterEngine } from './engine.js';
 import { type ArenaLayout, CACHE_LINE, Descriptor, LEAF_OFFSETS } from './layout.js';
 
-/** One level of items below the root. */
 interface Level {
   /** Index of the level's first item among the counter's items, in cache lines. */
   firstItem: number;
@@ -32,15 +31,14 @@ function carryOf(before: bigint, after: bigint, step: bigint): bigint {
 }
 
 /**
- * The counter tree in TypeScript with `Atomics`: the reference that the other engines are held against, and the
- * fallback where there is no WebAssembly. See wasm/hot-path.ts for the drawing.
+ * The counter tree in TypeScript with `Atomics`: the reference for the other engines, and the fallback without WebAssembly.
+ * wasm/hot-path.ts has the drawing.
  *
- * Every word another thread may change is accessed through `Atomics` (sequentially consistent). V8 may stop a thread that
- * is being terminated between the add to a leaf and its carry: sums stay exact, and the approximate sum and the bounds of
- * that counter stay off by that carry. Nothing tells a carry that was lost from one that is on its way, so it is not
- * repaired.
+ * Every word that another thread may change is accessed through `Atomics` (sequentially consistent). V8 may terminate a
+ * thread between the add to a leaf and its carry. Sums stay exact then; the approximate sum and the bounds stay off by that
+ * carry. It cannot be repaired: a lost carry looks like one in flight.
  */
-export class TsEngine implements CounterEngine {
+class TsEngine implements CounterEngine {
   readonly name = 'ts';
   readonly #memory: ArenaMemory;
   readonly #cpus: number;
@@ -54,7 +52,7 @@ export class TsEngine implements CounterEngine {
     this.#hasTree = layout.shape.levels > 0;
     this.#leafOffsetMask = layout.leafOffsetEntries - 1;
     this.#levels = levelsBelowRoot(layout);
-    // Callers take it off the engine, as they do with WebAssembly's.
+    // Callers use it without `this`, as they use WebAssembly's.
     this.add = this.add.bind(this);
   }
 
@@ -63,7 +61,7 @@ export class TsEngine implements CounterEngine {
     if (!this.#isAlive(descriptor, generation)) return 1;
     const index = cpu & this.#leafOffsetMask;
     const before = Atomics.add(longs, this.#leafIndex(descriptor, index), BigInt(delta));
-    // Leaves and items wrap at 64 bits, as the kernel's counters do.
+    // Leaves and items wrap at 64 bits, like the kernel's counters.
     const after = BigInt.asIntN(64, before + BigInt(delta));
     const batch = BigInt(words[descriptor / 4 + Descriptor.BATCH]!);
     const carry = carryOf(before, after, batch);
@@ -81,7 +79,7 @@ export class TsEngine implements CounterEngine {
     let carry = lowest;
     for (const { firstItem, itemMask, shift } of this.#levels) {
       const step = batch << shift;
-      // A multiple of the step cannot change the item's low bits: the item is passed by.
+      // A multiple of the step cannot change the item's low bits.
       if ((carry & (step - 1n)) === 0n) continue;
       const item = items + ((firstItem + (cpu & itemMask)) * CACHE_LINE) / 8;
       const before = Atomics.add(longs, item, carry);
@@ -140,7 +138,6 @@ export class TsEngine implements CounterEngine {
     if (!this.#isAlive(descriptor, generation)) throw destroyedError();
   }
 
-  /** A byte offset kept in a descriptor. */
   #address(descriptor: number, field: number): number {
     return this.#memory.words[descriptor / 4 + field]! >>> 0;
   }

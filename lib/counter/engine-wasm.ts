@@ -21,8 +21,8 @@ function throwDestroyed(): never {
 let compiled: WebAssembly.Module | undefined;
 
 /**
- * The engine of wasm/hot-path.ts: its exports as they are, so that a call from a hot loop has no function in between.
- * The memory must be a `WebAssembly.Memory`.
+ * The engine of wasm/hot-path.ts. It holds the exports themselves, so a hot loop calls them directly. The memory must be a
+ * `WebAssembly.Memory`.
  */
 export function wasmEngine(memory: ArenaMemory, { shape, leafOffsetEntries }: ArenaLayout): CounterEngine {
   compiled ??= new WebAssembly.Module(Buffer.from(HOT_PATH_BASE64, 'base64'));

@@ -1,29 +1,29 @@
 import { outOfRange } from '../errors.js';
 import { type TreeShape, treeShape } from './tree-shape.js';
 
-// Where everything lies in an arena's memory. wasm/hot-path.ts and native/counter/arena_view.h have the same constants;
+// The layout of an arena's memory. wasm/hot-path.ts and native/counter/arena_view.h have the same constants;
 // test/native/schema.test.ts compares them.
 //
-//   0        header: constants of the arena, then (on a cache line of its own) what changes
+//   0        header: constants of the arena, then (on another cache line) what changes
 //   5120     leaf offsets: per CPU number, the byte distance of its leaves from CPU 0's; entries from `cpus` on repeat the
-//            first ones, so that a CPU number beyond the shape finds a leaf as well
-//   owners   behind that table: a record per thread that owns slots (owners.ts)
+//            first ones, so a CPU number beyond the shape finds a leaf too
+//   owners   after that table: a record per thread that owns slots (owners.ts)
 //   chunks   from `firstChunk` on, all alike, added as counters are needed:
 //              leaves of CPU 0 | leaves of CPU 1 | …    one stride each, counters side by side within it
 //              descriptors                              32 bytes per slot
 //              items                                    one cache line each, per slot: level 1, level 2, …
 //              roots                                    one cache line per slot
 //
-// A slot is the place of one counter. Its address as a whole is the byte offset of its descriptor.
+// A slot is the place of one counter; the byte offset of its descriptor identifies it.
 
-/** Version of the memory layout: a handle from another one is refused. */
+/** Version of the memory layout: a handle of another version is refused. */
 export const LAYOUT_VERSION = 2;
 /** 'PCPU', the first word of every arena. */
 export const MAGIC = 0x55504350;
 export const CACHE_LINE = 64;
-/** WebAssembly memory grows in pages of this many bytes; chunks begin at a multiple of it. */
+/** Bytes by which WebAssembly memory grows; chunks begin at a multiple of it. */
 export const WASM_PAGE = 65_536;
-/** WebAssembly's limit for a 32-bit memory, and so an arena's. */
+/** WebAssembly's limit for a 32-bit memory. */
 export const MAX_ARENA_BYTES = 2 ** 32;
 
 /** Word (4-byte) indices of the header. The first sixteen, one cache line, are constant once the arena is made. */
@@ -37,7 +37,7 @@ export const Header = {
   ITEMS: 6,
   LEAF_OFFSET_MASK: 7,
   SLOTS_PER_CHUNK: 8,
-  /** Two words, the low one first: a random number that tells one arena from another. */
+  /** Two words, the low one first: a random number that identifies the arena. */
   ARENA_ID: 9,
   /** Five words (11 … 15), the lowest level first; 0 for levels the shape does not have. */
   ARITY_ORDERS: 11,
@@ -45,20 +45,20 @@ export const Header = {
   CHUNKS: 16,
   /** The last token given to a thread that owns slots. Grows only. */
   LAST_OWNER: 17,
-  /** No slot below this one is known to be free: where a search begins. A hint, never relied upon. */
+  /** Where a search for a free slot begins. A hint: lower slots may be free. */
   FIRST_FREE: 18,
 } as const;
 
 /** Byte offset of the table of leaf offsets. */
 export const LEAF_OFFSETS = 5120;
 
-/** Threads that can own slots at a time; the counters of further ones are not given back when they end. */
+/** Threads that can own slots at a time; counters of further threads stay when those end. */
 export const OWNER_RECORDS = 1024;
 export const OWNER_RECORD_BYTES = 16;
 
 /** Byte offsets within an owner's record. */
 export const OwnerRecord = {
-  /** 64 bits: which thread it is (thread-identity.ts), 0 for a free record. */
+  /** 64 bits: the thread (thread-identity.ts), 0 for a free record. */
   IDENTITY: 0,
   /** 32 bits: the owner's token. */
   TOKEN: 8,
@@ -68,43 +68,42 @@ export const DESCRIPTOR_BYTES = 32;
 
 /** Word indices within a descriptor. */
 export const Descriptor = {
-  /** Odd: a live counter; even: none. One more with each creation and each destruction. */
+  /** Odd for a live counter, else even. Each creation and each destruction adds 1. */
   GENERATION: 0,
   /**
-   * Changed together with the generation, as one 64-bit word. 0: a free slot. With an even generation, the token of the
-   * thread that is claiming the slot; with an odd one, of the thread whose end destroys the counter, or -1 for a
-   * counter that was shared and outlives its maker.
+   * Changed together with the generation, as one 64-bit word. 0: a free slot. With an even generation: the token of the
+   * thread that is claiming the slot. With an odd one: the token of the thread whose end destroys the counter, or -1 for a
+   * shared counter, which outlives its maker.
    */
   OWNER: 1,
   /** Byte offset of CPU 0's leaf. */
   LEAF: 2,
   /** Byte offset of the first item of level 1. */
   ITEMS: 3,
-  /** Byte offset of the root; the bias is the 64-bit word behind it. */
+  /** Byte offset of the root; the bias is the next 64-bit word. */
   ROOT: 4,
-  /** Native runs that use the slot's memory: it is not handed out again while there are any. */
+  /** Native runs that use the slot's memory: while there are any, the slot is not claimed again. */
   PINS: 5,
   /**
-   * Of a free slot: when its counter was destroyed, in milliseconds of the monotonic clock (never 0), where another
-   * thread may have known it; else 0.
+   * Of a free slot whose counter other threads may have known: when it was destroyed, in milliseconds of the monotonic
+   * clock (never 0); else 0.
    */
   QUARANTINED: 6,
   BATCH: 7,
 } as const;
 
-/** Slots of a chunk; fewer where the arena's capacity is smaller or so many leaves would make chunks unwieldy. */
+/** Most slots of a chunk; fewer for a smaller capacity, or when more leaves would exceed `MAX_LEAF_BYTES_PER_CHUNK`. */
 export const MAX_SLOTS_PER_CHUNK = 8192;
 const SLOT_GRANULARITY = 512;
 const MAX_LEAF_BYTES_PER_CHUNK = 64 * 2 ** 20;
 
-/** Fewest entries of the table of leaf offsets: the hot path looks up any CPU number below this, whatever the shape. */
+/** Fewest entries of the table of leaf offsets: the hot path looks up any CPU number below this, for every shape. */
 export const MIN_LEAF_OFFSETS = 8192;
 
 /**
- * Where in their page a chunk's descriptors and items begin. A load from an address that equals a recent store's in its low
- * 12 bits has to wait for it. An add stores to a leaf and now and then to an item, and the next one loads a leaf offset
- * and a descriptor: the first counters and CPUs have their leaves from 0 on, so leaf offsets begin 1,024 bytes into a
- * page, descriptors 2,048 and items 3,072.
+ * Where in their page a chunk's descriptors and items begin. A load waits for a recent store whose address has the same low
+ * 12 bits. An add stores to a leaf and sometimes to an item; the next add loads a leaf offset and a descriptor. The first
+ * leaves lie from 0 on, so leaf offsets begin 1,024 bytes into a page, descriptors 2,048 and items 3,072.
  */
 const DESCRIPTORS_WITHIN_PAGE = 2048;
 const ITEMS_WITHIN_PAGE = 3072;
@@ -114,7 +113,6 @@ function alignUp(value: number, alignment: number): number {
   return Math.ceil(value / alignment) * alignment;
 }
 
-/** @returns the first offset from `from` on that is so many bytes into its page. */
 function nextInPage(from: number, withinPage: number): number {
   return alignUp(from - withinPage, PAGE) + withinPage;
 }
@@ -129,7 +127,6 @@ export interface ArenaLayout {
   readonly maxChunks: number;
   /** Byte distance of each CPU's leaves from those of CPU 0. */
   readonly leafOffsets: Uint32Array;
-  /** Byte offsets within a chunk. */
   readonly descriptorsOffset: number;
   readonly itemsOffset: number;
   readonly rootsOffset: number;
@@ -143,13 +140,11 @@ export interface ArenaLayout {
   readonly maxBytes: number;
 }
 
-/** NUMA placement of leaves: which node a CPU is on, and the size of the pages that can be placed. */
 export interface LeafPlacement {
   nodeOfCpu(cpu: number): number;
   pageBytes: number;
 }
 
-/** Slots side by side in a chunk. */
 function slotsPerChunkFor(cpus: number, capacity: number): number {
   const wanted = Math.min(alignUp(capacity, SLOT_GRANULARITY), MAX_SLOTS_PER_CHUNK);
   const affordable = MAX_LEAF_BYTES_PER_CHUNK / 8 / 2 ** Math.ceil(Math.log2(cpus));
@@ -158,9 +153,9 @@ function slotsPerChunkFor(cpus: number, capacity: number): number {
 
 /**
  * Where each CPU's leaves begin. The stride is an odd number of cache lines: with equal offsets into their pages, all
- * leaves of a counter would fall into one set of the L1 cache and evict each other while they are summed. Where
- * neighbouring CPUs are on different NUMA nodes the next area begins on a page of its own, as far into it as the
- * stagger of 64 lines wants, so that no page holds leaves of two nodes.
+ * leaves of a counter would share one set of the L1 cache and evict each other during a sum. If neighbouring CPUs are on
+ * different NUMA nodes, the next area begins on another page, at the CPU's own line of 64 in it: no page then holds leaves
+ * of two nodes.
  */
 function leafOffsetsFor(cpus: number, slotsPerChunk: number, placement: LeafPlacement | undefined): Uint32Array {
   const stride = (((8 * slotsPerChunk) / CACHE_LINE) | 1) * CACHE_LINE;
@@ -177,12 +172,10 @@ function leafOffsetsFor(cpus: number, slotsPerChunk: number, placement: LeafPlac
 }
 
 /**
- * Computes the layout of an arena.
- *
  * @param cpus CPUs, 1 … 2^20.
  * @param capacity most live counters; `undefined`: as many as 4 GiB hold.
- * @param placement where the leaves of CPUs of different NUMA nodes must not share a page.
- * @throws RangeError `ERR_OUT_OF_RANGE` for a shape that cannot be, or a capacity that does not fit in 4 GiB.
+ * @param placement if given, leaves of CPUs of different NUMA nodes share no page.
+ * @throws RangeError `ERR_OUT_OF_RANGE` for a number of CPUs out of range, or a capacity that needs more than 4 GiB.
  */
 export function arenaLayout(cpus: number, capacity?: number, placement?: LeafPlacement): ArenaLayout {
   const shape = treeShape(cpus);
@@ -190,12 +183,11 @@ export function arenaLayout(cpus: number, capacity?: number, placement?: LeafPla
   return layoutWith(shape, capacity, slotsPerChunk, leafOffsetsFor(cpus, slotsPerChunk, placement));
 }
 
-/** Entries of the table of leaf offsets of an arena of that shape. */
 export function leafOffsetEntriesFor(shape: TreeShape): number {
   return Math.max(2 ** shape.order, MIN_LEAF_OFFSETS);
 }
 
-/** The layout of an arena whose table of leaf offsets is known: what attaching to one starts from. */
+/** The layout for a known table of leaf offsets, as for attaching an arena. */
 export function layoutWith(
   shape: TreeShape,
   capacity: number | undefined,
@@ -209,7 +201,7 @@ export function layoutWith(
   const endOfLeaves = leafOffsets[shape.cpus - 1]! + 8 * slotsPerChunk;
   const descriptorsOffset = nextInPage(endOfLeaves, DESCRIPTORS_WITHIN_PAGE);
   const itemsOffset = nextInPage(descriptorsOffset + DESCRIPTOR_BYTES * slotsPerChunk, ITEMS_WITHIN_PAGE);
-  // Roots by themselves: a scan over many counters reads these lines alone, one after the other.
+  // Roots are apart from items: a scan over many counters reads these lines alone, in order.
   const rootsOffset = itemsOffset + slotsPerChunk * itemLines * CACHE_LINE;
   const usedBytes = rootsOffset + slotsPerChunk * CACHE_LINE;
   const chunkBytes = alignUp(usedBytes, WASM_PAGE);
@@ -237,8 +229,7 @@ export function layoutWith(
   };
 }
 
-/** What identifies the places of one slot; all are byte offsets. */
-export interface SlotAddresses {
+interface SlotAddresses {
   descriptor: number;
   leaf: number;
   items: number;
@@ -257,7 +248,6 @@ export function slotAddresses(layout: ArenaLayout, slot: number): SlotAddresses 
   };
 }
 
-/** The number of the slot whose descriptor is at that byte offset. */
 export function slotOfDescriptor(layout: ArenaLayout, descriptor: number): number {
   const chunk = Math.floor((descriptor - layout.firstChunk) / layout.chunkBytes);
   const within = descriptor - layout.firstChunk - chunk * layout.chunkBytes - layout.descriptorsOffset;

@@ -1,5 +1,6 @@
 import { topology } from '../cpu/topology.js';
 import { native } from '../native/native.js';
+import { pageBytes } from '../native/page-bytes.js';
 import type { ArenaMemory } from './arena-memory.js';
 import type { ArenaLayout, LeafPlacement } from './layout.js';
 
@@ -10,13 +11,13 @@ function readMachine(): LeafPlacement & { severalNodes: boolean } {
   const nodeByCpu = new Map(nodes.flatMap(({ id, cpus }) => cpus.map((cpu) => [cpu, id] as const)));
   return {
     severalNodes: nodes.filter(({ cpus }) => cpus.length > 0).length > 1,
-    // CPUs that are offline, or beyond this machine, have no node: they stay with node 0.
+    // CPUs that are offline, or that this machine does not have, are on no node.
     nodeOfCpu: (cpu) => nodeByCpu.get(cpu) ?? 0,
-    pageBytes: native.addon?.pageBytes() ?? 4096,
+    pageBytes: pageBytes(),
   };
 }
 
-/** @returns how leaves are to be kept apart on this machine; `undefined` where there is one node, or no addon to ask. */
+/** @returns the placement of leaves on this machine; `undefined` on a single node or without the addon. */
 export function leafPlacement(): LeafPlacement | undefined {
   if (!native.addon) return undefined;
   machine ??= readMachine();
@@ -24,8 +25,8 @@ export function leafPlacement(): LeafPlacement | undefined {
 }
 
 /**
- * Asks the kernel to take the pages of each CPU's leaves from that CPU's node when they are first touched. Best effort:
- * where it refuses, leaves are where the first writer runs. Source: mbind(2), MPOL_PREFERRED.
+ * Asks the kernel to allocate the pages of each CPU's leaves on that CPU's node at first touch. Best effort: if it refuses,
+ * leaves are on the node of the first writer. Source: mbind(2), MPOL_PREFERRED.
  */
 export function placeLeaves(memory: ArenaMemory, layout: ArenaLayout, chunk: number): void {
   const placement = leafPlacement();
@@ -33,14 +34,14 @@ export function placeLeaves(memory: ArenaMemory, layout: ArenaLayout, chunk: num
   const { leafOffsets, descriptorsOffset, shape } = layout;
   const base = layout.firstChunk + chunk * layout.chunkBytes;
   const bytes = new Uint8Array(memory.words.buffer);
-  const { pageBytes } = placement;
+  const page = placement.pageBytes;
   for (let first = 0, cpu = 1; cpu <= shape.cpus; cpu++) {
     const node = placement.nodeOfCpu(first);
     if (cpu < shape.cpus && placement.nodeOfCpu(cpu) === node) continue;
-    // Areas of different nodes begin on pages of their own; the last one may share its last page with descriptors.
-    const from = Math.floor(leafOffsets[first]! / pageBytes);
-    const end = cpu < shape.cpus ? Math.floor(leafOffsets[cpu]! / pageBytes) : Math.ceil(descriptorsOffset / pageBytes);
-    native.addon?.placeOnNode(bytes, base + from * pageBytes, (end - from) * pageBytes, node);
+    // Areas of different nodes share no page; the last one may share its last page with descriptors.
+    const from = Math.floor(leafOffsets[first]! / page);
+    const end = cpu < shape.cpus ? Math.floor(leafOffsets[cpu]! / page) : Math.ceil(descriptorsOffset / page);
+    native.addon?.placeOnNode(bytes, base + from * page, (end - from) * page, node);
     first = cpu;
   }
 }

@@ -2,17 +2,17 @@ import type { ArenaMemory } from './arena-memory.js';
 import { type ArenaLayout, Header, OWNER_RECORD_BYTES, OWNER_RECORDS, OwnerRecord } from './layout.js';
 import { isThreadGone, ownIdentity } from './thread-identity.js';
 
-/** The token of slots that no thread's end gives back: those of counters that were shared, and of threads without a record. */
+/** The token of slots that outlive their thread: of shared counters, and of threads without a record. */
 export const NO_OWNER = -1;
 
 /**
- * The threads that own slots of an arena, by token: a positive number that is never used twice, so that work on behalf of an
- * owner that has ended cannot hit a later one. A token's record is number `token mod OWNER_RECORDS`.
+ * The threads that own slots of an arena, by token. A token is a positive number that is never used twice, so work for an
+ * ended owner cannot affect a later one. The record of a token is number `token mod OWNER_RECORDS`.
  *
  * A record is free while its identity is 0. A thread takes one by compare-and-swap from 0 to its identity, then stores
- * its token, and only then claims slots with it. It can be terminated in between: the record then has the identity of a
- * thread that is gone and the token 0, and is cleared like any other. A record is cleared only after every slot of the
- * token was given back, the token before the identity. An owner therefore always has its record.
+ * its token, and only then claims slots with it. If it is terminated in between, the record has the identity of an ended
+ * thread and the token 0, and is cleared like any other. A record is cleared after every slot of its token was freed, the
+ * token before the identity: an owner always has its record.
  */
 export class ArenaOwners {
   readonly #memory: ArenaMemory;
@@ -27,8 +27,8 @@ export class ArenaOwners {
   /**
    * This thread's token in this arena.
    *
-   * @param makeRoom called where all records are taken: clears those of ended threads.
-   * @returns `NO_OWNER` where more threads than there are records own slots, or the tokens are used up.
+   * @param makeRoom is called when all records are taken; it clears those of ended threads.
+   * @returns `NO_OWNER` when more threads own slots than there are records, or all tokens are used up.
    */
   own(makeRoom: () => void): number {
     if (this.#token !== 0) return this.#token;
@@ -51,8 +51,8 @@ export class ArenaOwners {
       const found = Atomics.load(longs, record / 8);
       if (found === 0n) hasFree = true;
       if (found !== identity) continue;
-      // This thread's, from before it let go of the arena and attached it again. So is the token, unless it is 0: a record
-      // is cleared of an earlier owner's token before another thread can take it.
+      // This thread's record, from before it dropped the arena and attached it again. A token other than 0 is this thread's
+      // too: an earlier owner's token is cleared before another thread can take the record.
       const token = Atomics.load(words, (record + OwnerRecord.TOKEN) / 4);
       if (token > 0) return token;
     }
@@ -73,10 +73,10 @@ export class ArenaOwners {
   }
 
   /**
-   * Gives the slots of ended threads back, and then their records.
+   * Frees the slots of ended threads, and then their records.
    *
-   * @param giveBack frees the slots of these tokens, returns how many it freed. A thread that ends in it leaves the
-   *   records as they were, and the next one does it again.
+   * @param giveBack frees the slots of these tokens and returns their number. If this thread ends in it, the records stay
+   *   and the next sweep repeats the work.
    * @returns how many slots were freed.
    */
   sweep(giveBack: (tokens: ReadonlySet<number>) => number): number {
@@ -88,8 +88,8 @@ export class ArenaOwners {
       const record = this.#record(index);
       const identity = Atomics.load(longs, record / 8);
       if (identity === 0n || !isThreadGone(identity)) continue;
-      // Read after the owner has ended, so it is the last one that it stored. A record whose identity has changed by now
-      // was cleared by another thread, and the token may be a new owner's.
+      // Read after the owner has ended: the last token it stored. If the identity has changed since, another thread cleared
+      // the record, and the token may be a new owner's.
       const token = Atomics.load(words, (record + OwnerRecord.TOKEN) / 4);
       if (Atomics.load(longs, record / 8) !== identity) continue;
       tokens.add(token);
@@ -101,7 +101,7 @@ export class ArenaOwners {
     return freed;
   }
 
-  /** Gives back what this thread owns: for its end, where no other thread can see that. */
+  /** Frees the slots of this thread, for systems on which no other thread can see that it ends. */
   leave(giveBack: (tokens: ReadonlySet<number>) => number): void {
     const token = this.#token;
     if (token === 0) return;
@@ -110,17 +110,14 @@ export class ArenaOwners {
     this.#clear(this.#record(token % OWNER_RECORDS), ownIdentity(), token);
   }
 
-  /**
-   * Frees a record whose token has no slots left. Another thread may have done it, and a new owner have the record: it has
-   * another token and another identity, and keeps both.
-   */
+  /** Compares before it clears: another thread may have cleared the record, and a new owner may have taken it. */
   #clear(record: number, identity: bigint, token: number): void {
     const { words, longs } = this.#memory;
     Atomics.compareExchange(words, (record + OwnerRecord.TOKEN) / 4, token, 0);
     Atomics.compareExchange(longs, record / 8, identity, 0n);
   }
 
-  /** Records from number 0 on that have ever been taken; 0 where the memory was damaged. */
+  /** Number of records, from 0 on, that have ever been taken; 0 when the memory was damaged. */
   #usedRecords(): number {
     return Math.max(0, Math.min(Atomics.load(this.#memory.words, Header.LAST_OWNER) + 1, OWNER_RECORDS));
   }

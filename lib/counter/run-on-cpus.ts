@@ -8,17 +8,17 @@ import { CounterTree } from './counter-tree.js';
 import { type CounterInternals, counterInternals } from './internals.js';
 
 export interface RunOnCpusOptions {
-  /** What the threads add to. */
+  /** The counter that the threads add to. */
   counter: CounterTree;
-  /** What each iteration adds, a safe integer; default 1. */
+  /** Added by each iteration, a safe integer; default 1. */
   delta?: number;
   /** Adds of each thread, 1 … 2^53 - 1. */
   iterations: number;
-  /** CPUs to run on; default: all that the calling thread may run on. */
+  /** CPUs to run on; default: all CPUs of the calling thread's affinity. */
   cpus?: number[];
-  /** Threads on each of them, 1 … 1,024; default 1. */
+  /** Threads on each CPU, 1 … 1,024; default 1. */
   threadsPerCpu?: number;
-  /** Ends the run early: what was added until then stays. */
+  /** Ends the run early; what was added until then stays. */
   signal?: AbortSignal;
 }
 
@@ -26,7 +26,7 @@ export interface RunOnCpusOptions {
 export interface CpuRun {
   /** The CPU it was pinned to. */
   cpu: number;
-  /** The CPU it was on when it began and when it ended; another than `cpu` if the kernel moved it (CPU taken offline). */
+  /** The CPU it was on at its start and at its end; not `cpu` if the kernel moved it, as when the CPU goes offline. */
   startCpu: number;
   endCpu: number;
   /** Adds it made. */
@@ -42,13 +42,13 @@ const MAX_THREADS_PER_CPU = 1024;
 const MAX_THREADS = 65_536;
 
 /**
- * Adds to a counter from native threads, each pinned to its CPU, all of them started at the same moment. The event loop
- * goes on meanwhile. Any number of runs can be under way at once; a counter that is destroyed while one uses it keeps its
- * memory until that run is over.
+ * Adds to a counter from native threads that start at the same moment, each pinned to its CPU. The event loop is not
+ * blocked. Any number of runs can be active at once. A counter that is destroyed during a run keeps its memory until the run
+ * ends.
  *
  * @returns one entry per thread, CPU by CPU.
- * @throws (rejects) PercpuError `EINVAL` that names a CPU which is offline or not allowed, `EAGAIN` where the system has
- *   no more threads, both with nothing added; `ABORT_ERR`, `ERR_DESTROYED`, `ERR_NATIVE_UNAVAILABLE`; TypeError
+ * @throws (rejects) PercpuError `EINVAL` that names a CPU which is offline or not allowed, `EAGAIN` if the system has no
+ *   more threads, both with nothing added; `ABORT_ERR`, `ERR_DESTROYED`, `ERR_NATIVE_UNAVAILABLE`; TypeError
  *   `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
  */
 export async function runOnCpus(options: RunOnCpusOptions): Promise<CpuRun[]> {
@@ -62,10 +62,10 @@ export async function runOnCpus(options: RunOnCpusOptions): Promise<CpuRun[]> {
   } = requireOptions(options, ['counter', 'delta', 'iterations', 'cpus', 'threadsPerCpu', 'signal']);
   if (!(counter instanceof CounterTree)) throw invalidArgType('options.counter', 'a CounterTree', counter);
   requireSafeInteger(delta, 'options.delta');
-  requireInteger(iterations, 'options.iterations', { min: 1, max: Number.MAX_SAFE_INTEGER });
+  const times = requireInteger(iterations, 'options.iterations', { min: 1, max: Number.MAX_SAFE_INTEGER });
   requireInteger(threadsPerCpu, 'options.threadsPerCpu', { min: 1, max: MAX_THREADS_PER_CPU });
   if (cpus !== undefined && !Array.isArray(cpus)) throw invalidArgType('options.cpus', 'an array of CPU numbers', cpus);
-  // Before anything is asked of the system: without the addon that is what to say.
+  // Before the system is asked for the affinity: without the addon this error comes first.
   requireNative('runOnCpus()');
   const chosen = cpus === undefined ? getAffinity() : requireCpus(cpus, 'options.cpus');
   if (chosen.length * threadsPerCpu > MAX_THREADS) {
@@ -75,14 +75,14 @@ export async function runOnCpus(options: RunOnCpusOptions): Promise<CpuRun[]> {
     counter: counterInternals(counter),
     strategy: 'tree',
     delta,
-    iterations: iterations as number,
+    iterations: times,
     cpus: Uint32Array.from(chosen.flatMap((cpu) => Array<number>(threadsPerCpu).fill(cpu))),
     signal,
   });
 }
 
 /** A run with checked arguments; benchmarks call it with strategies that need no counter. */
-export interface ThreadsToRun {
+interface ThreadsToRun {
   counter?: CounterInternals;
   strategy: string;
   delta: number;
@@ -129,7 +129,7 @@ export async function runThreads(run: ThreadsToRun): Promise<CpuRun[]> {
 function threadError(errno: number, syscall: string, cpu: number): Error {
   const code = getSystemErrorName(-errno);
   const message =
-    syscall === 'sched_setaffinity' ? `CPU ${cpu} is offline or not allowed` : 'no more threads to be had';
+    syscall === 'sched_setaffinity' ? `CPU ${cpu} is offline or not allowed` : 'the system has no more threads';
   return systemError(code, message, { syscall, errno: -errno });
 }
 

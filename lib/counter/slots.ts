@@ -5,18 +5,18 @@ import { type ArenaLayout, CACHE_LINE, DESCRIPTOR_BYTES, Descriptor, Header, slo
 import { ArenaOwners, NO_OWNER } from './owners.js';
 
 /**
- * How long the memory of a destroyed counter is in quarantine, in milliseconds, before it can be another counter's, when
- * other threads may have known it. An add checks that its counter is alive and then adds; a thread that loses its CPU
- * between the two would add to whatever is there when it runs again. The quarantine is longer than a thread waits for a CPU.
+ * Milliseconds that the memory of a destroyed counter stays in quarantine when other threads may have known the counter.
+ * An add first checks that its counter is alive, then adds: a thread that loses its CPU between the two adds to the old
+ * place when it runs again. The quarantine is longer than a thread waits for a CPU.
  */
 export const QUARANTINE_MS = 1000;
 
-/** How long one claim waits, at most and in all, for slots that other threads are claiming at the same moment. */
+/** Most time that one claim waits for slots that other threads are claiming. */
 const RIVALS_MS = 100;
-/** When to try again where such threads, or native runs, hold the slots that are missing. */
+/** When to try again after other claims or native runs held the slots. */
 const RETRY_MS = 10;
 
-/** A root and the bias behind it. */
+/** The root, then the bias. */
 const ROOT_BYTES = 16;
 const ROOTS_PER_LINE = CACHE_LINE / ROOT_BYTES;
 
@@ -39,22 +39,23 @@ function stateOf(generation: number, owner: number): bigint {
 
 /**
  * Hands out and takes back the slots of an arena, from any thread, without locks. A thread can be terminated between any
- * two instructions in here: each change of hands is one atomic operation on a slot's generation and owner, which are one
- * 64-bit word, so there is no moment at which a slot belongs to nobody and is not free. Some change only one half, with 32
- * bits: on x86-64 and arm64 such accesses are ordered with those of the whole word.
+ * two instructions here. Each change of state is therefore one atomic operation on the 64-bit word of a slot's generation
+ * and owner: at every moment a slot is free or has an owner. Some operations change one 32-bit half; on x86-64 and arm64
+ * such accesses are ordered with those of the whole word.
  *
  *   generation even, owner 0        free
  *   generation even, owner token    being claimed by that thread: zeroed and written, invisible to every handle
  *   generation odd,  owner token    live; destroyed at the latest when that thread ends
  *   generation odd,  owner -1       live and shared: outlives its maker
  *
- * free -> claimed -> live: by the claiming thread. live -> shared: by the only thread that knows the counter, its maker.
- * live or shared -> free: by any thread, with the generation of its handle; one of several wins. claimed or live ->
- * free: by any thread once the owner has ended, with the owner's token, which is no later thread's. The owner can then not
- * change the slot any more, and a slot that was handed on has another token: nothing live is ever freed for it.
+ * free -> claimed -> live: by the claiming thread.
+ * live -> shared: by the maker, the only thread that knows the counter.
+ * live or shared -> free: by any thread, with the generation of its handle; one of several wins.
+ * claimed or live -> free: by any thread once the owner has ended, with the owner's token. No later thread has that token,
+ *   and the owner changes nothing any more, so no live slot of another owner is freed.
  *
- * The generation grows by one with live and with free, so a compare-and-swap that was delayed fails (until 2^31 counters
- * have lived in that very slot in between). The other words of a descriptor are written only by the claiming thread.
+ * The generation grows by one with live and with free, so a delayed compare-and-swap fails, unless 2^31 counters have lived
+ * in the slot since. Only the claiming thread writes the other words of a descriptor.
  */
 export class SlotAllocator {
   readonly #memory: ArenaMemory;
@@ -62,11 +63,11 @@ export class SlotAllocator {
   readonly #engine: CounterEngine;
   readonly #onNewChunk: (chunk: number) => void;
   readonly #owners: ArenaOwners;
-  /** Milliseconds until the first slot of those that a search found free and quarantined or pinned can be used. */
+  /** Milliseconds until the first slot that a search found free but not usable becomes usable. */
   #shortestWait = Number.POSITIVE_INFINITY;
   /** Whether a search met a slot that another thread is claiming. */
   #metRival = false;
-  /** When the claim under way began to wait for its rivals; `undefined` while it passes them by. */
+  /** When the current claim began to wait for rivals; `undefined` while it skips them. */
   #waitingSince: number | undefined;
 
   /** @param onNewChunk called with a new chunk's number before any of its memory is used. */
@@ -78,7 +79,7 @@ export class SlotAllocator {
     this.#owners = new ArenaOwners(memory, layout);
   }
 
-  /** Live counters of all threads that have not ended. O(slots of the chunks there are). */
+  /** Live counters of all threads that have not ended. O(slots of the existing chunks). */
   get live(): number {
     this.#sweep();
     let live = 0;
@@ -89,7 +90,7 @@ export class SlotAllocator {
   }
 
   /**
-   * Claims `count` slots next to each other for counters of that batch size and initial value.
+   * Claims `count` adjacent slots for counters of this batch size and initial value.
    *
    * @returns the number of the first slot.
    * @throws PercpuError `ERR_ARENA_FULL`, with nothing claimed.
@@ -98,7 +99,7 @@ export class SlotAllocator {
     const token = this.#ownToken();
     const slot = this.#reserve(count, token, true);
     for (let i = 0; i < count; i++) this.#initialise(slot + i, i % ROOTS_PER_LINE, batchSize, initial);
-    // A thread that is terminated from here on leaves counters that are live, and nobody's but its own.
+    // A thread terminated from here on leaves live counters that still have its token.
     for (let i = 0; i < count; i++) this.#publish(slot + i);
     Atomics.store(this.#memory.words, Header.FIRST_FREE, slot + count);
     return slot;
@@ -113,7 +114,7 @@ export class SlotAllocator {
   }
 
   /**
-   * Whether `claim` would find room for these runs one after the other; claims nothing, and does not wait for rivals.
+   * Checks that `claim` finds room for these runs, one after the other. Claims nothing, and does not wait for rivals.
    *
    * @throws PercpuError `ERR_ARENA_FULL`, as `claim`.
    */
@@ -149,8 +150,8 @@ export class SlotAllocator {
       if (slot < 0 && hint > 0) slot = this.#search(0, chunks, count, token);
       if (slot >= 0) return slot;
       if (this.#sweep() > 0 || this.#addChunk(chunks)) continue;
-      // A rival may give its slots up for want of one of ours. Once every thread waits for the rival it meets, one of
-      // them gets on: runs are claimed in ascending order, so no two wait for each other.
+      // A rival may give up its slots because it lacks one of ours. Once every thread waits for its rival, one of them
+      // advances: runs are claimed in ascending order, so no two threads wait for each other.
       if (!mayWait || !this.#metRival || this.#waitingSince !== undefined) break;
       this.#waitingSince = monotonicMs();
     }
@@ -169,16 +170,16 @@ export class SlotAllocator {
     return waiting ? Object.assign(error, { retryAfterMs }) : error;
   }
 
-  /** Frees a slot. @returns false where that generation is gone: another thread destroyed the counter before. */
+  /** Frees a slot. @returns false when the generation has changed: another thread destroyed the counter before. */
   release(slot: number, generation: number): boolean {
     const { words, longs } = this.#memory;
     const at = this.#descriptorIndex(slot);
     for (;;) {
       const owner = Atomics.load(words, at + Descriptor.OWNER);
-      // After the owner: where the generation is still ours, so is the owner, shared or not.
+      // Read after the owner: if the generation is still ours, the owner is too, shared or not.
       if (Atomics.load(words, at + Descriptor.GENERATION) !== generation) return false;
-      // Before the slot becomes free, since the thread that finds it free looks at this word. A thread that writes it too
-      // late, to a slot that was destroyed and handed on, only prolongs a quarantine.
+      // Written before the slot becomes free, because the next claim reads it then. A late write, to a slot that was
+      // destroyed and claimed again, only prolongs a quarantine.
       if (owner === NO_OWNER) Atomics.store(words, at + Descriptor.QUARANTINED, monotonicMs());
       const before = stateOf(generation, owner);
       const found = Atomics.compareExchange(longs, at / 2, before, stateOf(generation + 1, 0));
@@ -188,7 +189,7 @@ export class SlotAllocator {
     return true;
   }
 
-  /** Gives back what this thread owns in the arena. It must not use its counters any more, unless they were shared. */
+  /** Frees the slots of this thread. It must not use its counters afterwards, except shared ones. */
   leave(): void {
     this.#owners.leave((tokens) => this.#giveBack(tokens));
   }
@@ -199,8 +200,8 @@ export class SlotAllocator {
   }
 
   /**
-   * Frees the slots of owners that have ended. Without quarantine: no other thread has known their counters, and native
-   * runs have them pinned.
+   * Frees the slots of owners that have ended, without quarantine: no other thread knew their counters, and native runs
+   * pin theirs.
    */
   #giveBack(tokens: ReadonlySet<number>): number {
     let freed = 0;
@@ -222,7 +223,7 @@ export class SlotAllocator {
     if (slot < Atomics.load(words, Header.FIRST_FREE)) Atomics.store(words, Header.FIRST_FREE, slot);
   }
 
-  /** @param visit gets the memory as far as there are slots, the index of the descriptor's first word, and the slot's number. */
+  /** @param visit receives the memory of all chunks, the index of the descriptor's first word, and the slot's number. */
   #forEachSlot(visit: (words: Int32Array, at: number, slot: number) => void): void {
     const { slotsPerChunk, capacity } = this.#layout;
     const chunks = Atomics.load(this.#memory.words, Header.CHUNKS);
@@ -236,7 +237,7 @@ export class SlotAllocator {
     }
   }
 
-  /** Whether the slot is one of a chunk that exists; this thread can then use its memory. */
+  /** Whether the slot's chunk exists; this thread can then use its memory. */
   exists(slot: number): boolean {
     const chunk = Math.floor(slot / this.#layout.slotsPerChunk);
     if (chunk >= Atomics.load(this.#memory.words, Header.CHUNKS)) return false;
@@ -244,16 +245,15 @@ export class SlotAllocator {
     return true;
   }
 
-  /** The generation a slot has now; even where it is free. */
   generation(slot: number): number {
     return Atomics.load(this.#memory.words, this.#descriptorIndex(slot) + Descriptor.GENERATION);
   }
 
   /**
-   * Notes that other threads may know the counter from now on: it outlives its maker, and its memory is quarantined after
-   * its destruction.
+   * Marks that other threads may know the counter: it outlives its maker, and its memory is quarantined when it is
+   * destroyed.
    *
-   * @returns false where that generation is gone.
+   * @returns false when the generation has changed.
    */
   markShared(slot: number, generation: number): boolean {
     const { words, longs } = this.#memory;
@@ -266,11 +266,7 @@ export class SlotAllocator {
     return Atomics.load(words, at + Descriptor.GENERATION) === generation;
   }
 
-  /**
-   * The batch size of a live counter of that generation.
-   *
-   * @returns 0 where its descriptor is not as `#initialise` writes it.
-   */
+  /** @returns the batch size of a live counter; 0 when its descriptor is not as `#initialise` writes it. */
   batchSize(slot: number): number {
     const { words } = this.#memory;
     const at = this.#descriptorIndex(slot);
@@ -284,8 +280,8 @@ export class SlotAllocator {
   }
 
   /**
-   * @param place which of the roots on its cache line is the slot's: counters made together have theirs on the line of the
-   *   first of four. Place p of slot s's line can only ever be slot s + p's, so slots are still reused one by one.
+   * @param place which of the four roots of a cache line is the slot's. Counters made together use the line of the first
+   *   of four. Place p of slot s's line belongs to slot s + p alone, so slots are reused one by one.
    */
   #root(slot: number, place: number): number {
     return slotAddresses(this.#layout, slot - place).root + place * ROOT_BYTES;
@@ -295,7 +291,7 @@ export class SlotAllocator {
     return slotAddresses(this.#layout, slot).descriptor / 4;
   }
 
-  /** First fit from a slot on. Runs lie within one chunk and begin where their leaves share cache lines. */
+  /** First fit from a slot on. A run lies within one chunk and begins where its leaves share cache lines. */
   #search(from: number, chunks: number, count: number, token: number): number {
     const { slotsPerChunk, capacity } = this.#layout;
     const alignment = Math.min(8, 2 ** Math.ceil(Math.log2(count)));
@@ -314,7 +310,7 @@ export class SlotAllocator {
     return -1;
   }
 
-  /** Claims up to `count` slots from `slot` on; gives all up and returns how many it had when one is not to be had. */
+  /** Claims `count` slots from `slot` on. When one is not free, gives up those before it and returns their number. */
   #claimRun(slot: number, count: number, token: number): number {
     for (let i = 0; i < count; i++) {
       if (this.#claimSlot(this.#descriptorIndex(slot + i), token)) continue;
@@ -331,45 +327,44 @@ export class SlotAllocator {
       const generation = Atomics.load(words, at + Descriptor.GENERATION);
       if ((generation & 1) !== 0) return false;
       if (owner === 0) {
-        // After the generation: a native run counts its pin first and looks at the generation then.
+        // Read after the generation: a native run first counts its pin, then reads the generation.
         if (!this.#isUsable(at)) return false;
-        // The owner alone is enough: without an owner the generation is even, whatever has happened since it was read.
+        // Comparing the owner is enough: without an owner the generation is even.
         if (Atomics.compareExchange(words, at + Descriptor.OWNER, 0, token) !== 0) continue;
         if (Atomics.load(words, at + Descriptor.GENERATION) === generation) return true;
-        // Claimed and destroyed by another thread in between: perhaps it is quarantined or pinned by now.
+        // Another thread claimed and destroyed it in between: it may be quarantined or pinned now.
         Atomics.store(words, at + Descriptor.OWNER, 0);
       } else if (!this.#awaitRival(at, owner)) return false;
     }
   }
 
-  /** Waits a moment for another thread's claim to succeed or fail. @returns false where it is to be passed by. */
+  /** Waits up to 1 ms for another thread's claim to end. @returns false when the slot is to be skipped. */
   #awaitRival(at: number, owner: number): boolean {
     this.#metRival = true;
     const since = this.#waitingSince;
     if (since === undefined || elapsed(since) >= RIVALS_MS) return false;
     try {
-      // Returns at once where the owner has changed. It is not woken: claims that last longer than this are rare.
+      // Returns at once when the owner has changed. No thread wakes it: longer claims are rare.
       Atomics.wait(this.#memory.words, at + Descriptor.OWNER, owner, 1);
     } catch {
-      // The main thread of a window, say, must not wait: it looks again and again.
+      // Some threads must not wait, such as a browser window's main thread: they poll.
     }
     return true;
   }
 
-  // While this thread lives no other one changes a slot that it is claiming: half of the state can be stored by itself.
+  // While this thread lives, no other thread changes a slot that it claims: a plain store to half of the state suffices.
 
-  /** Makes a slot free that this thread was claiming. */
   #giveUp(slot: number): void {
     Atomics.store(this.#memory.words, this.#descriptorIndex(slot) + Descriptor.OWNER, 0);
   }
 
-  /** Makes a slot live that this thread was claiming. Sequentially consistent: who sees it live sees what it holds. */
+  /** Sequentially consistent: a thread that sees the slot live sees what it holds. */
   #publish(slot: number): void {
     const at = this.#descriptorIndex(slot) + Descriptor.GENERATION;
     Atomics.store(this.#memory.words, at, Atomics.load(this.#memory.words, at) + 1);
   }
 
-  /** Whether a free slot can be used; notes how soon the first of those that cannot may be. */
+  /** Whether a free slot is usable; if not, updates `#shortestWait`. */
   #isUsable(at: number): boolean {
     const { words } = this.#memory;
     if (Atomics.load(words, at + Descriptor.PINS) !== 0) {
@@ -378,7 +373,7 @@ export class SlotAllocator {
     }
     const since = Atomics.load(words, at + Descriptor.QUARANTINED);
     if (since === 0) return true;
-    // The clock is read after the word: another thread's `since` is never in the future then.
+    // The clock is read after the word, so `since` is never in the future.
     const left = QUARANTINE_MS - elapsed(since);
     if (left > 0) this.#shortestWait = Math.min(this.#shortestWait, left);
     return left <= 0;
@@ -391,13 +386,13 @@ export class SlotAllocator {
     const root = this.#root(slot, place);
     const at = descriptor / 4;
     const used = words[at + Descriptor.BATCH] !== 0;
-    // The batch size first: a slot whose claiming thread ends in the middle counts as used from then on.
+    // The batch size first: if this thread ends midway, the slot counts as used.
     Atomics.store(words, at + Descriptor.BATCH, batchSize);
     words[at + Descriptor.LEAF] = leaf;
     words[at + Descriptor.ITEMS] = items;
     words[at + Descriptor.ROOT] = root;
     Atomics.store(words, at + Descriptor.QUARANTINED, 0);
-    // Memory that was never used is zero, and stays untouched until somebody adds.
+    // Memory that was never used is zero, and stays untouched until the first add.
     if (used) this.#engine.clear(descriptor, this.#layout.itemLines);
     if (initial !== 0) this.#engine.set(descriptor, initial);
   }
@@ -407,7 +402,7 @@ export class SlotAllocator {
   }
 
   /**
-   * Adds a chunk to that many, unless another thread has.
+   * Adds a chunk, unless another thread has since `chunks` was read.
    *
    * @returns false at the arena's capacity.
    */
@@ -417,7 +412,7 @@ export class SlotAllocator {
     if (chunks >= this.#layout.maxChunks) return false;
     this.#memory.ensure(this.#endOfChunk(chunks));
     this.#onNewChunk(chunks);
-    // Threads that add the same chunk do the same; one of them counts it.
+    // Threads that add the same chunk do the same work; one of them counts it.
     Atomics.compareExchange(words, Header.CHUNKS, chunks, chunks + 1);
     return true;
   }

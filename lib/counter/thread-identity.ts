@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { codeOf } from '../errors.js';
 
-/** PF_EXITING of include/linux/sched.h: the thread has begun to end, and runs no further instruction of its program. */
+/** PF_EXITING of include/linux/sched.h: the thread runs no further instruction of its program. */
 const PF_EXITING = 4;
 /** Low bits of an identity: the start time in clock ticks since boot. Above them the thread id, below 2^22 (proc(5), pid_max). */
 const START_BITS = 41n;
@@ -29,8 +30,8 @@ function identityOf({ tid, start }: ThreadStat): bigint {
 let own: bigint | undefined;
 
 /**
- * A number that no other thread of this process has, before or after: thread id and start time, where /proc has them. Else it
- * is negative and random: such a thread counts as alive until it says itself that it ends.
+ * A number that no other thread of this process ever has: thread id and start time from /proc. Without /proc it is negative
+ * and random; such a thread counts as alive until it reports its own end.
  */
 export function ownIdentity(): bigint {
   if (own !== undefined) return own;
@@ -43,8 +44,8 @@ export function ownIdentity(): bigint {
 }
 
 /**
- * Whether this thread finds itself where it looks for others. It does not where /proc was unmounted or replaced, or the
- * process was restored from a checkpoint with new start times: that another thread is not found there then means nothing.
+ * Whether this thread finds itself where it looks for others. It does not when /proc was unmounted or replaced, or when the
+ * process was restored from a checkpoint with new start times. A missing thread means nothing then.
  */
 function findsItself(): boolean {
   const identity = ownIdentity();
@@ -59,7 +60,7 @@ function statPath(identity: bigint): string {
   return `/proc/self/task/${identity >> START_BITS}/stat`;
 }
 
-/** Whether the thread of that identity runs no more. Anything but a certain answer is false. */
+/** Whether the thread of that identity has certainly ended. */
 export function isThreadGone(identity: bigint): boolean {
   if (identity <= 0n || identity === ownIdentity()) return false;
   let gone: boolean;
@@ -68,9 +69,9 @@ export function isThreadGone(identity: bigint): boolean {
     gone = identityOf(stat) !== identity || (stat.flags & PF_EXITING) !== 0;
   } catch (error) {
     // ENOENT: no such thread. ESRCH: it ended between the opening and the reading.
-    const { code } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     gone = code === 'ENOENT' || code === 'ESRCH';
   }
-  // After the look at the other thread: what is there now was there then.
+  // Checked after the other thread was read: if this thread is found now, it could be found then.
   return gone && findsItself();
 }

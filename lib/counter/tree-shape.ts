@@ -1,28 +1,25 @@
 import { requireInteger } from '../validate.js';
 
-/** How the tree above the per-CPU leaves of one counter is built; the same for every counter of an arena. */
+/** The tree above the per-CPU leaves of a counter; the same for all counters of an arena. */
 export interface TreeShape {
-  /** CPUs, and so leaves: 1 … 2^20. */
+  /** CPUs, one leaf each: 1 … 2^20. */
   cpus: number;
   /** ceil(log2(cpus)): 0 … 20. */
   order: number;
-  /** Levels of items above the leaves, the root's included; 0 for a single CPU, whose leaf is the root as well. */
+  /** Levels of items above the leaves, including the root's; 0 for a single CPU, whose leaf is the root. */
   levels: number;
   /** log2 of the number of children of an item, from the lowest level to the root; their sum is `order`. */
   arityOrders: number[];
-  /** Items of all levels together, the root included. */
+  /** Items of all levels, including the root. */
   items: number;
 }
 
-/** Most CPUs a tree is built for. */
 export const MAX_CPUS = 2 ** 20;
 
-/** Most levels any shape has; the hot paths are written out for this many. */
-export const MAX_LEVELS = 5;
-
-/** Batch sizes are powers of two from 2 to this: the widest documented range then still is a safe integer. */
+/** Largest batch size: the widest documented range is still a safe integer. */
 export const MAX_BATCH_SIZE = 2 ** 30;
 
+/** @returns 5 at most: the hot paths are written out for so many levels. */
 function levelsFor(order: number): number {
   if (order <= 3) return order;
   if (order <= 9) return 3;
@@ -30,13 +27,13 @@ function levelsFor(order: number): number {
 }
 
 /**
- * The tree for a number of CPUs. Few levels keep the error bound small, few children per item keep the items
- * uncontended; `order` is split over the levels as evenly as it goes, the larger parts at the leaves.
+ * The tree for a number of CPUs. Few levels keep the error bound small; few children per item keep the items uncontended.
+ * `order` is split over the levels as evenly as possible, the larger parts at the leaves.
  *
  * Source: the hierarchical per-CPU counter proposed for Linux (M. Desnoyers, "lib: Introduce hierarchical per-cpu
  * counters", v12, January 2026).
  *
- * @param cpus CPUs, 1 … 2^20; no power of two needed.
+ * @param cpus CPUs, 1 … 2^20; not only powers of two.
  * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
  */
 export function treeShape(cpus: number): TreeShape {
@@ -53,7 +50,7 @@ export function treeShape(cpus: number): TreeShape {
   return { cpus, order, levels, arityOrders, items };
 }
 
-/** How far an approximate sum can be from the precise one, as an inequality. */
+/** How far an approximate sum can be from the precise one. */
 export interface Accuracy {
   /** `approximate >= precise - under`. */
   under: number;
@@ -62,7 +59,7 @@ export interface Accuracy {
 }
 
 /**
- * The accuracy range the kernel's series documents: every level may hold back up to one batch per leaf below it, so
+ * The range that the kernel's series documents. Every level may hold back up to one batch per leaf below it, so
  * `under = batch * levels * 2^order` and `over = (batch - 1) * levels * 2^order`.
  */
 export function kernelAccuracy({ levels, order }: TreeShape, batchSize: number): Accuracy {
@@ -71,11 +68,11 @@ export function kernelAccuracy({ levels, order }: TreeShape, batchSize: number):
 }
 
 /**
- * What a tree can hold back at most: `approximate <= precise <= approximate + slack` while no add is in flight.
+ * The most a tree can hold back: `approximate <= precise <= approximate + slack` while no add is in flight.
  *
- * A residue is the remainder of a floor, never negative. A leaf keeps at most `batch - 1`. An item on level k only ever
- * receives multiples of level k-1's step and passes on multiples of its own, so it keeps at most `step(k) - step(k-1)`,
- * where `step(0) = batch` and `step(k) = step(k-1) * 2^arityOrder(k)`. The root keeps nothing: it is what is read.
+ * A residue is the remainder of a floor, so it is never negative. A leaf keeps at most `batch - 1`. An item on level k
+ * receives multiples of level k-1's step and passes on multiples of its own step, so it keeps at most
+ * `step(k) - step(k-1)`, where `step(0) = batch` and `step(k) = step(k-1) * 2^arityOrder(k)`. The root keeps nothing.
  */
 export function tightSlack({ cpus, order, levels, arityOrders }: TreeShape, batchSize: number): number {
   if (levels === 0) return 0;

@@ -1,13 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
-import { invalidArgType, type PercpuError, systemError } from '../errors.js';
+import { codeOf, invalidArgType, type PercpuError, systemError } from '../errors.js';
 import { native, requireNative } from '../native/native.js';
-import { requireInteger } from '../validate.js';
+import { MAX_PID, requireInteger } from '../validate.js';
 import { requireCpus } from './cpu-argument.js';
 import { parseCpuList } from './cpu-list.js';
-
-/** Largest thread number there can be: PID_MAX_LIMIT of the kernel, and room beyond. */
-const MAX_TID = 2 ** 31 - 1;
 
 /** @returns the error for a negated errno of sched_getaffinity(2) or sched_setaffinity(2). */
 function affinityError(negatedErrno: number, syscall: string, tid: number, message?: string): PercpuError {
@@ -27,14 +24,14 @@ function readAffinity(tid: number): number[] {
   return affinityFromProc(tid);
 }
 
-/** The same without the addon: `Cpus_allowed_list` of proc_pid_status(5). */
+/** Without the addon: `Cpus_allowed_list` of proc_pid_status(5). */
 function affinityFromProc(tid: number): number[] {
   const path = tid === 0 ? '/proc/thread-self/status' : `/proc/${tid}/status`;
   let status: string;
   try {
     status = readFileSync(path, 'latin1');
   } catch (error) {
-    const { code = 'EIO' } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     const missing = tid !== 0 && code === 'ENOENT';
     throw systemError(missing ? 'ESRCH' : code, missing ? `no thread ${tid}` : `cannot read '${path}'`, {
       syscall: 'open',
@@ -48,27 +45,27 @@ function affinityFromProc(tid: number): number[] {
 /**
  * The CPUs a thread may run on, in ascending order. Source: sched_getaffinity(2).
  *
- * @param tid a thread's number as the kernel counts it (a process's pid is its main thread's); default: the calling thread.
- * @throws PercpuError `ESRCH` for a thread that is not there; TypeError `ERR_INVALID_ARG_TYPE`, RangeError
+ * @param tid a thread's number as the kernel counts it (a pid is the main thread's); default: the calling thread.
+ * @throws PercpuError `ESRCH` if there is no such thread; TypeError `ERR_INVALID_ARG_TYPE`, RangeError
  *   `ERR_OUT_OF_RANGE`; PercpuError `ERR_UNSUPPORTED_PLATFORM` away from Linux.
  */
 export function getAffinity(tid = 0): number[] {
-  return readAffinity(requireInteger(tid, 'tid', { min: 0, max: MAX_TID }));
+  return readAffinity(requireInteger(tid, 'tid', { min: 0, max: MAX_PID }));
 }
 
 /**
- * Restricts a thread to some CPUs. Threads it makes later inherit that; other threads of the process keep theirs.
+ * Restricts a thread to some CPUs. Threads it makes later inherit the restriction; other threads are not affected.
  * Source: sched_setaffinity(2).
  *
  * @param cpus a CPU number or several.
  * @param tid as for `getAffinity`.
- * @throws PercpuError `EINVAL` that names a CPU which is offline, does not exist or is not in this process's cpuset,
- *   with the thread's affinity as it was; `ESRCH`, `EPERM` for a thread of another user, `ERR_NATIVE_UNAVAILABLE`;
+ * @throws PercpuError `EINVAL` that names a CPU which is offline, missing or not in this process's cpuset, and the affinity
+ *   stays as it was; `ESRCH`, `EPERM` for a thread of another user, `ERR_NATIVE_UNAVAILABLE`;
  *   TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
  */
 export function setAffinity(cpus: number | Iterable<number>, tid = 0): void {
   const wanted = requireCpus(cpus, 'cpus');
-  requireInteger(tid, 'tid', { min: 0, max: MAX_TID });
+  requireInteger(tid, 'tid', { min: 0, max: MAX_PID });
   const addon = requireNative('setAffinity()');
   const before = readAffinity(tid);
   const result = addon.setAffinity(Uint32Array.from(wanted), tid);
@@ -77,7 +74,7 @@ export function setAffinity(cpus: number | Iterable<number>, tid = 0): void {
     const message = code === 'EINVAL' ? `CPU ${wanted.join(', ')} is offline or not allowed` : undefined;
     throw affinityError(result, 'sched_setaffinity', tid, message);
   }
-  // The kernel drops CPUs it cannot use without a word, as long as one is left.
+  // The kernel silently drops CPUs it cannot use, as long as one is left.
   const granted = new Set(readAffinity(tid));
   const refused = wanted.filter((cpu) => !granted.has(cpu));
   if (refused.length === 0) return;
@@ -87,11 +84,11 @@ export function setAffinity(cpus: number | Iterable<number>, tid = 0): void {
 }
 
 /**
- * Runs a function with the calling thread restricted to some CPUs, and restores the thread's affinity when it returns or
- * throws. An asynchronous function is restricted up to its first `await` only.
+ * Runs a function with the calling thread restricted to some CPUs, and restores the affinity when it returns or throws. An
+ * asynchronous function is restricted only up to its first `await`.
  *
  * @returns what the function returns.
- * @throws as `setAffinity`, before the function is called; and what the function throws.
+ * @throws as `setAffinity`, before the function is called; what the function throws.
  */
 export function withAffinity<T>(cpus: number | Iterable<number>, fn: () => T): T {
   if (typeof fn !== 'function') throw invalidArgType('fn', 'a function', fn);

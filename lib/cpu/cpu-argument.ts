@@ -3,8 +3,8 @@ import { requireInteger } from '../validate.js';
 import { MAX_CPU_NUMBER } from './cpu-list.js';
 
 /**
- * @returns the CPU numbers that an argument names, in its order, each once.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` (also for none at all).
+ * @returns the CPU numbers of an argument, in its order, each once.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` (also for an empty list).
  */
 export function requireCpus(value: unknown, argument: string): number[] {
   const cpu = (entry: unknown, name: string) => requireInteger(entry, name, { min: 0, max: MAX_CPU_NUMBER });

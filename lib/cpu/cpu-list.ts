@@ -7,17 +7,17 @@ export const MAX_CPU_NUMBER = 2 ** 20 - 1;
 const ALLOWED = `a CPU list such as '0-3,8,10-11' with CPU numbers from 0 to ${MAX_CPU_NUMBER}`;
 
 /**
- * Reads the kernel's CPU list format, as in `/sys/devices/system/cpu/online` or `Cpus_allowed_list`: decimal CPU
- * numbers and ranges separated by commas. White space around items, such as the newline that ends a file, is ignored;
- * an empty list is allowed. Items may overlap and come in any order.
+ * Parses the kernel's CPU list format, as in `/sys/devices/system/cpu/online` or `Cpus_allowed_list`: decimal CPU numbers
+ * and ranges, separated by commas. White space around items is ignored, and an empty list is allowed. Items may overlap and
+ * come in any order.
  *
  * Source: Documentation/admin-guide/kernel-parameters.rst ("cpu lists"), without the `:used/group` suffix and the names
  * `N` and `all`, which the kernel accepts but never prints.
  *
- * @param argument what an error calls the list.
+ * @param argument the name of the list in an error.
  * @returns CPU numbers in ascending order, each once.
- * @throws TypeError `ERR_INVALID_ARG_TYPE` when `list` is not a string; RangeError `ERR_OUT_OF_RANGE` when it is no CPU
- *   list, has a range that runs backwards, or a CPU number above {@link MAX_CPU_NUMBER}.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` if `list` is not a string; RangeError `ERR_OUT_OF_RANGE` if it is not a CPU list,
+ *   or has a range that runs backwards or a CPU number above {@link MAX_CPU_NUMBER}.
  */
 export function parseCpuList(list: string, argument = 'list'): number[] {
   if (typeof list !== 'string') throw invalidArgType(argument, 'a string', list);
@@ -39,12 +39,10 @@ export function parseCpuList(list: string, argument = 'list'): number[] {
 }
 
 /**
- * Writes CPU numbers in the format {@link parseCpuList} reads, as the kernel does: ascending, neighbours joined to
- * ranges, no newline; the empty string for no CPUs.
+ * Formats CPU numbers as the kernel does: ascending, neighbours joined to ranges; the empty string for no CPUs.
  *
  * @param cpus CPU numbers in any order; repeated ones count once.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` for what is not an integer from 0 to
- *   {@link MAX_CPU_NUMBER}.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
  */
 export function formatCpuList(cpus: Iterable<number>): string {
   const ranges: { first: number; last: number }[] = [];

@@ -5,9 +5,9 @@ import { native } from '../native/native.js';
 const PROCESSOR_AFTER_NAME = 39 - 3;
 
 /**
- * The CPU the calling thread runs on; it may run elsewhere the moment this returns.
+ * The CPU the calling thread runs on. It may be outdated as soon as this returns.
  *
- * @returns a CPU number, or -1 where the platform cannot tell. Source: sched_getcpu(3); without the addon,
+ * @returns a CPU number, or -1 if the platform cannot tell. Source: sched_getcpu(3); without the addon,
  *   /proc/thread-self/stat.
  */
 export function currentCpu(): number {

@@ -6,11 +6,11 @@ import { getAffinity, setAffinity } from './affinity.js';
 import { requireCpus } from './cpu-argument.js';
 
 export interface PinnedWorkerOptions extends WorkerOptions {
-  /** The CPU, or the CPUs, that the worker's thread may run on. */
+  /** The CPU or CPUs that the worker's thread may run on. */
   cpu: number | number[];
 }
 
-/** What `Worker` itself takes in Node 20 to 26, and in Bun and Deno besides. */
+/** The options of `Worker` in Node 20 to 26, Bun and Deno. */
 const WORKER_OPTIONS = [
   'argv',
   'deno',
@@ -34,8 +34,8 @@ const WORKER_OPTIONS = [
 let poolExists = false;
 
 /**
- * libuv makes its thread pool when it is first used, and new threads inherit the affinity of the thread that makes them:
- * a pool first used by a pinned worker would be pinned along with it, for the whole process.
+ * libuv makes its thread pool at first use, and new threads inherit the affinity of their maker: a pool that a pinned worker
+ * uses first would be pinned for the whole process.
  */
 function makeThreadPool(): void {
   if (poolExists) return;
@@ -46,13 +46,11 @@ function makeThreadPool(): void {
 /**
  * A `Worker` whose thread runs on chosen CPUs from its first instruction on.
  *
- * The thread inherits its affinity from the one that makes it, so the calling thread takes on those CPUs while it
- * constructs the worker, and no longer.
+ * A thread inherits the affinity of its maker, so the calling thread is restricted to those CPUs while it constructs the
+ * worker.
  */
 export class PinnedWorker extends Worker {
-  /**
-   * @throws as `setAffinity`, and as `Worker`; no worker is made then.
-   */
+  /** @throws as `setAffinity` and `Worker`; no worker is made then. */
   constructor(file: string | URL, options: PinnedWorkerOptions) {
     const { cpu, ...workerOptions } = requireOptions(options, [...WORKER_OPTIONS, 'cpu']) as PinnedWorkerOptions;
     const cpus = requireCpus(cpu, 'options.cpu');

@@ -5,13 +5,13 @@ import { native } from '../native/native.js';
 export type CpuSource = 'rseq' | 'getcpu' | 'thread';
 
 /** How the calling thread's adds choose their leaf. */
-export interface ThreadCpu {
+interface ThreadCpu {
   readonly source: CpuSource;
-  /** Why it is not a better one; empty for 'rseq'. */
+  /** Why no better source is used; empty for 'rseq'. */
   readonly reason: string;
   /**
-   * One word: the CPU number. With 'rseq' a window onto memory that the kernel writes: it must never reach user code,
-   * since it is gone when the thread is.
+   * One word: the CPU number. With 'rseq' it is a view of memory that the kernel writes. It must never reach user code,
+   * because the memory ends with the thread.
    */
   readonly view: Int32Array;
 }
@@ -24,7 +24,7 @@ function readLimit(): string | undefined {
   }
 }
 
-// Where the CPU is not known, a thread's own number (0: the main thread, workers from 1) keeps threads apart.
+// Without a CPU number, the thread's number (0: the main thread, workers from 1) gives threads separate leaves.
 function open(): ThreadCpu {
   const limit = readLimit();
   const { addon } = native;
@@ -39,11 +39,11 @@ function open(): ThreadCpu {
   return { source: 'getcpu', reason: cpuId, view: Int32Array.of(cpu) };
 }
 
-/** The calling thread's source of CPU numbers, opened once when this module is loaded in the thread. */
+/** Opened once, when this module is loaded in the thread. */
 export const threadCpu: ThreadCpu = open();
 
 /**
- * With source 'getcpu': adds between two readings of the CPU number. One reading (a call into the addon, some 20 ns)
- * then costs a fraction of a nanosecond per add, and a thread that migrated is on its new CPU's leaf soon.
+ * With source 'getcpu': adds between two reads of the CPU number. A read (a call into the addon, some 20 ns) then costs a
+ * fraction of a nanosecond per add, and a migrated thread soon uses its new CPU's leaf.
  */
 export const ADDS_PER_GETCPU = 64;

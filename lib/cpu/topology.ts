@@ -1,26 +1,26 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus as osCpus } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { invalidArgType, PercpuError, systemError } from '../errors.js';
+import { codeOf, invalidArgType, PercpuError, systemError } from '../errors.js';
 import { readRegularFile, TREE_FILE_BYTES } from '../regular-file.js';
 import { requireOptions } from '../validate.js';
 import { parseCpuList } from './cpu-list.js';
 
 const THREAD_STATUS = '/proc/thread-self/status';
 
-/** Where an online CPU sits. Every field is -1 where the kernel does not tell. */
+/** The place of an online CPU. A field that the kernel does not report is -1. */
 export interface TopologyCpu {
   /** CPU number. */
   id: number;
-  /** Core id; hardware threads of one core share it. In general unique only together with `package`. */
+  /** Core id, shared by the hardware threads of a core. In general unique only together with `package`. */
   core: number;
   /** Physical package (socket) id. */
   package: number;
-  /** NUMA node whose CPUs include this one. */
+  /** NUMA node. */
   node: number;
   /**
-   * Lowest online CPU that shares this CPU's cache of the highest level (data or unified): equal for exactly the CPUs
-   * that share one.
+   * Lowest online CPU that shares this CPU's cache of the highest level (data or unified): equal exactly for CPUs that share
+   * one.
    */
   llc: number;
 }
@@ -35,13 +35,13 @@ export interface TopologyNode {
 
 /** The CPUs of a machine at one moment. All lists are ascending; CPU numbers may have holes. */
 export interface Topology {
-  /** CPU numbers that may ever come online before the next boot: what per-CPU memory has to cover. */
+  /** CPU numbers that may come online before the next boot: what per-CPU memory must cover. */
   possible: number[];
   /** CPUs the scheduler uses now. */
   online: number[];
   /** Online CPUs the calling thread may run on. */
   allowed: number[];
-  /** Online NUMA nodes; a single node 0 with all CPUs on a kernel without NUMA support. */
+  /** Online NUMA nodes; on a kernel without NUMA support a single node 0 with all CPUs. */
   nodes: TopologyNode[];
   /** One entry for each of `online`, in the same order. */
   cpus: TopologyCpu[];
@@ -55,11 +55,10 @@ function asCpuList(text: string, path: string): number[] {
   }
 }
 
-/** Files of the kernel's own sysfs, or of a tree that others may have made. */
 class Files {
   readonly #read: (path: string) => string;
 
-  /** @param own they are the kernel's: regular files, all of them, and not looked at before they are read. */
+  /** @param own whether the tree is the kernel's: all its files are regular, so they are not checked before reading. */
   constructor(own: boolean) {
     this.#read = own
       ? (path) => readFileSync(path, 'utf8')
@@ -67,15 +66,14 @@ class Files {
   }
 
   /**
-   * The text of a file without white space around it; undefined when it cannot be read.
-   *
-   * @throws PercpuError `EBADMSG` for what is no regular file.
+   * @returns the trimmed text of a file; undefined if it cannot be read.
+   * @throws PercpuError `EBADMSG` if it is not a regular file.
    */
   text(path: string): string | undefined {
     try {
       return this.#read(path).trim();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EBADMSG') throw error;
+      if (codeOf(error) === 'EBADMSG') throw error;
       return undefined;
     }
   }
@@ -91,8 +89,12 @@ class Files {
       text = this.#read(path);
     } catch (error) {
       if (error instanceof PercpuError) throw error;
-      const { code = 'EIO', syscall = 'open', errno } = error as NodeJS.ErrnoException;
-      throw systemError(code, `cannot read '${path}'`, { syscall, path, ...(errno !== undefined && { errno }) });
+      const { syscall = 'open', errno } = error as NodeJS.ErrnoException;
+      throw systemError(codeOf(error), `cannot read '${path}'`, {
+        syscall,
+        path,
+        ...(errno !== undefined && { errno }),
+      });
     }
     return asCpuList(text, path);
   }
@@ -103,7 +105,6 @@ class Files {
   }
 }
 
-/** Numbers N of the entries `prefixN` of a directory, ascending; none when it cannot be read. */
 function numberedEntries(directory: string, prefix: string): number[] {
   let names: string[];
   try {
@@ -117,7 +118,7 @@ function numberedEntries(directory: string, prefix: string): number[] {
     .sort((a, b) => a - b);
 }
 
-/** `Cpus_allowed_list` may name CPUs that are possible but offline; sched_getaffinity() leaves those out, and so do we. */
+/** `Cpus_allowed_list` may name offline CPUs; like sched_getaffinity(), the result omits them. */
 function allowedCpus(files: Files, statusFile: string, online: number[]): number[] {
   const list = /^Cpus_allowed_list:(.*)$/m.exec(files.text(statusFile) ?? '')?.[1];
   if (list === undefined) return [...online];
@@ -135,7 +136,7 @@ function readNodes(files: Files, nodeDir: string, online: number[]): TopologyNod
   });
 }
 
-/** The CPUs that share the cache of the highest level, the given one among them; empty when the kernel tells of none. */
+/** The CPUs that share the cache of the highest level, the given one included; empty if the kernel reports none. */
 function lastLevelCacheSharers(files: Files, cacheDir: string): number[] {
   let highest = 0;
   let sharedCpuList = '';
@@ -150,8 +151,8 @@ function lastLevelCacheSharers(files: Files, cacheDir: string): number[] {
 }
 
 /**
- * `llc` by CPU number. One CPU's files speak for all that share its cache, which keeps large machines cheap. Some
- * kernels leave CPUs that went offline in `shared_cpu_list`.
+ * `llc` by CPU number. Only one CPU's files are read for all CPUs that share its cache. Some kernels leave offline CPUs in
+ * `shared_cpu_list`.
  */
 function readLastLevelCaches(files: Files, cpuDir: string, online: number[]): Map<number, number> {
   const llcOf = new Map<number, number>();
@@ -168,7 +169,7 @@ function readLastLevelCaches(files: Files, cpuDir: string, online: number[]): Ma
   return llcOf;
 }
 
-/** Reads a sysfs tree; `statusFile` is the /proc/…/status of the thread whose affinity counts. */
+/** @param statusFile the /proc/…/status of the thread whose affinity counts. */
 function readTopology(sys: string, statusFile: string): Topology {
   const files = new Files(sys === '/sys');
   const cpuDir = join(sys, 'devices/system/cpu');
@@ -191,7 +192,7 @@ function readTopology(sys: string, statusFile: string): Topology {
   return { possible, online, allowed: allowedCpus(files, statusFile, online), nodes, cpus };
 }
 
-/** How many CPUs the runtime knows of; 1 where it may not tell. */
+/** The runtime's number of CPUs; 1 without permission to ask. */
 function runtimeCpuCount(): number {
   const ask = (count: () => number) => {
     try {
@@ -206,7 +207,7 @@ function runtimeCpuCount(): number {
   );
 }
 
-/** What can be said without sysfs: other systems, and sandboxes that hide it. */
+/** For other systems, and for sandboxes that hide sysfs. */
 function fallbackTopology(): Topology {
   const online = Array.from({ length: runtimeCpuCount() }, (_, cpu) => cpu);
   return {
@@ -218,7 +219,7 @@ function fallbackTopology(): Topology {
   };
 }
 
-/** Locates sysfs and the status file below a root that is either sysfs itself or a whole tree with `sys` and `proc`. */
+/** Locates sysfs and the status file; `root` is sysfs itself, or a tree with `sys` and `proc`. */
 function locate(root: string): { sys: string; statusFile: string } {
   const given = resolve(root);
   const inTree = join(given, 'sys');
@@ -231,21 +232,21 @@ function locate(root: string): { sys: string; statusFile: string } {
 }
 
 /**
- * Describes the CPUs of this machine, or of a captured sysfs tree. Reads files synchronously on every call; CPUs may
- * come and go between calls, and a thread's affinity may change.
+ * Describes the CPUs of this machine, or of a captured sysfs tree. Each call reads files synchronously, because CPUs and the
+ * thread's affinity may change.
  *
- * Without a readable sysfs (other systems, some sandboxes) and without `root` it never throws: it answers with as many
- * CPUs as Node reports, in one package and one node, each its own core, `llc` -1.
+ * Without `root` it never throws. Without a readable sysfs (other systems, some sandboxes) it returns as many CPUs as Node
+ * reports, in one package and one node, each its own core, with `llc` -1.
  *
  * Sources: Documentation/admin-guide/cputopology.rst; Documentation/ABI/stable/sysfs-devices-system-cpu and
  * sysfs-devices-node; Documentation/ABI/testing/sysfs-devices-system-cpu (cache); proc_pid_status(5).
  *
  * @param options.root a directory to read instead of `/sys`: a sysfs tree, or a folder that holds one as `sys`.
- *   `allowed` then comes from `proc/self/status` inside it, or beside it when its name is `sys`; without that file all
- *   online CPUs are allowed.
- * @throws TypeError `ERR_INVALID_ARG_TYPE` when `options` or `root` has the wrong type. Only with `root`: PercpuError
- *   with the system's code (`ENOENT`, `EACCES`, …), `syscall` and `path` when the list of online CPUs cannot be read,
- *   `EBADMSG` when something else than a regular file is in a file's place, and `EINVAL` when a file does not hold a CPU list.
+ *   `allowed` then comes from `proc/self/status` inside it, or beside it if its name is `sys`; without that file all online
+ *   CPUs are allowed.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` if `options` or `root` has the wrong type. Only with `root`: PercpuError with the
+ *   system's code (`ENOENT`, `EACCES`, …), `syscall` and `path` if the list of online CPUs cannot be read, `EBADMSG` if a
+ *   file is not a regular one, and `EINVAL` if a file does not hold a CPU list.
  */
 export function topology(options?: { root?: string }): Topology {
   const { root } = requireOptions(options, ['root']);

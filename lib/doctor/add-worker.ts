@@ -3,16 +3,14 @@ import { CounterTree, type SharedCounter } from '../counter/counter-tree.js';
 import type { CpuRun } from '../counter/run-on-cpus.js';
 import { currentCpu } from '../cpu/current-cpu.js';
 
-/** What a worker is asked to do. */
 export interface AddRequest {
   counter: SharedCounter;
   iterations: number;
   threads: number;
-  /** Two words, 0 to begin with: threads that are ready, and 1 once all of them are. */
+  /** Two words, first 0: the number of ready threads, and 1 once all are ready. */
   gate: Int32Array;
 }
 
-/** Returns at the same moment in all threads. */
 function waitForAll({ gate, threads }: AddRequest): void {
   if (Atomics.add(gate, 0, 1) === threads - 1) {
     Atomics.store(gate, 1, 1);

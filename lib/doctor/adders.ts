@@ -5,18 +5,16 @@ import { type CpuRun, runOnCpus } from '../counter/run-on-cpus.js';
 import { native } from '../native/native.js';
 import type { AddRequest } from './add-worker.js';
 
-/** Most worker threads that stand in for pinned ones: each takes some 10 MiB, and its time to start. */
+/** Most worker threads instead of pinned ones: each takes some 10 MiB, and time to start. */
 const MAX_WORKERS = 8;
 
-/** Threads that add 1 to a counter, all at the same time. */
 export interface Adders {
-  /** Native threads, one pinned to each CPU; else worker threads wherever the system puts them, `cpu` -1. */
+  /** True: native threads, one pinned to each CPU. False: worker threads on any CPU, with `cpu` -1. */
   readonly pinned: boolean;
   run(counter: CounterTree, iterations: number): Promise<CpuRun[]>;
   stop(): Promise<void>;
 }
 
-/** @returns pinned threads on `cpus`; without the addon, workers. */
 export function startAdders(cpus: number[]): Adders {
   if (!native.addon) return workerAdders(Math.min(cpus.length, MAX_WORKERS));
   return {

@@ -2,11 +2,10 @@ import { type Bounds, CounterTree } from '../counter/counter-tree.js';
 import type { CpuRun } from '../counter/run-on-cpus.js';
 import { type Adders, startAdders } from './adders.js';
 
-/** What one thread of the run did. */
 export interface ThreadReport {
-  /** The CPU it was pinned to; null for a thread that was not. */
+  /** The CPU it was pinned to, if it was. */
   cpu: number | null;
-  /** Where it began and ended; -1 where the platform does not tell. */
+  /** The CPU it was on at its start and at its end; -1 if the platform does not tell. */
   startCpu: number;
   endCpu: number;
   adds: number;
@@ -15,28 +14,26 @@ export interface ThreadReport {
   addsPerSecond: number;
 }
 
-/** A run of threads that all add 1 to one counter at the same time. */
+/** A run of threads that add 1 to one counter at the same time. */
 export interface RunReport {
-  /** Native threads pinned to one CPU each; else JavaScript in worker threads, where the system puts them. */
+  /** True: native threads, pinned to one CPU each. False: JavaScript in worker threads on any CPU. */
   pinned: boolean;
   totalAdds: number;
-  /** Of the slowest thread, from the common start. */
+  /** The slowest thread's, from the common start. */
   elapsedNs: number;
-  /** Of all threads together, over `elapsedNs`. */
   addsPerSecond: number;
-  /** Threads seen on another CPU than they were pinned to, or began on; null where the platform does not tell. */
+  /** Threads that were on another CPU than they were pinned to, or began on; null if the platform does not tell. */
   migrations: number | null;
   /** The counter after the run, in adds. */
   batchSize: number;
   precise: number;
   approximate: number;
-  /** Where the precise sum must be, given the approximate one: by the accuracy the kernel's series documents … */
+  /** The range of the precise sum, by the accuracy that the kernel's series documents. */
   documented: Bounds;
-  /** … and by this package's narrower bounds. Both ends inclusive. */
+  /** The range of the precise sum, by this package's narrower bounds. */
   tight: Bounds;
-  /** What was verified: the precise sum is what was added, and it lies in either range. */
+  /** Whether the precise sum is what was added, and whether it lies in either range. */
   checks: { exact: boolean; documented: boolean; tight: boolean };
-  /** All checks hold. */
   ok: boolean;
   /** CPU by CPU. */
   threads: ThreadReport[];
@@ -48,7 +45,6 @@ const RUN_NS = 1e9;
 const CALIBRATION_NS = 80e6;
 const FIRST_ITERATIONS = 10_000;
 
-/** @returns how many adds each thread makes in about `RUN_NS` here and now. */
 async function calibrate(adders: Adders): Promise<number> {
   const counter = new CounterTree();
   try {
@@ -68,17 +64,17 @@ function slowest(runs: CpuRun[]): number {
 }
 
 /**
- * Adds from a thread on each CPU for about a second, reads the counter, and holds it against what was added.
+ * Adds from a thread on each CPU for about a second, and compares the counter with what was added.
  *
- * @param cpus where to run, at least one.
- * @throws PercpuError `EINVAL` for a CPU that went offline meanwhile, `EAGAIN` where there are no more threads.
+ * @param cpus at least one.
+ * @throws PercpuError `EINVAL` for a CPU that went offline, `EAGAIN` if the system has no more threads.
  */
 export async function runCounter(cpus: number[]): Promise<RunReport> {
   const adders = startAdders(cpus);
   const counter = new CounterTree();
   try {
     const { batchSize } = counter;
-    // One add short of a full batch in the end, so that every leaf holds back as much as a leaf can.
+    // One add less than a full batch, so that every leaf holds back as much as a leaf can.
     const iterations = Math.ceil((await calibrate(adders)) / batchSize) * batchSize - 1;
     const runs = await adders.run(counter, iterations);
     const sums = checkSums(counter, iterations * runs.length);
@@ -131,7 +127,6 @@ function checkSums(counter: CounterTree, added: number) {
 const JS_ROUNDS = 9;
 const JS_ROUND_NS = 10e6;
 
-/** @returns nanoseconds per `counter.add(1)`, after the compiler has seen it. */
 function measureJsAdd(counter: CounterTree): number {
   let adds = FIRST_ITERATIONS;
   while (timeAdds(counter, adds) < JS_ROUND_NS) adds *= 2;

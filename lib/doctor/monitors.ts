@@ -2,22 +2,21 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { readManifest } from '../regular-file.js';
 
-/** A monitor that people use from Node, and where it takes a process's memory from. */
+/** A monitor for Node, and the file it takes a process's memory from. */
 export interface Monitor {
   name: string;
   /**
-   * Of the package that is installed in the current project, '?' for what does not look like one; the runtime's own for
-   * `process.memoryUsage()`.
+   * The version installed in the current project, '?' for a malformed one; the runtime's version for `process.memoryUsage()`.
    */
   version: string;
   reads: string;
-  /** Whether that is a precise figure on this kernel. */
+  /** Whether its figure is precise on this kernel. */
   precise: boolean;
 }
 
 const STAT = '/proc/PID/stat';
 
-/** Packages by the file they read. Those on `stat` are approximate on every kernel, the others where statm is. */
+/** Packages by the file they read. `stat` is approximate on every kernel; the others are precise if statm is. */
 const KNOWN: readonly [name: string, reads: string][] = [
   ['pidusage', STAT],
   ['pm2', STAT],
@@ -31,13 +30,13 @@ const KNOWN: readonly [name: string, reads: string][] = [
   ['ps-list', 'ps (status)'],
 ];
 
-/** What is printed of a version: nothing that could be more than one. */
+/** A version is printed only in this format. */
 const VERSION = /^\d[\w.+-]{0,63}$/;
 
 /**
- * The version of a package that a file in `directory` would import; undefined where there is none.
+ * The version of a package that a file in `directory` would import, if any.
  *
- * The folders belong to the project and to everybody above it: nothing in them is loaded. A package's folder may be a link,
+ * The project and the folders above it may belong to other users: nothing in them is loaded. A package's folder may be a link,
  * as pnpm makes them; its package.json may not.
  */
 function installedVersion(name: string, directory: string): string | undefined {

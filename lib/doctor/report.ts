@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { CounterArena } from '../counter/arena.js';
 import { threadCpu } from '../cpu/thread-cpu.js';
 import { type Topology, topology } from '../cpu/topology.js';
-import { PercpuError } from '../errors.js';
+import { failureOf, PercpuError } from '../errors.js';
 import { native } from '../native/native.js';
 import { pageBytes } from '../native/page-bytes.js';
 import { machineCpus, type RssAccounting, rssAccounting } from '../proc/accounting/accounting.js';
@@ -11,25 +10,25 @@ import { RSS_COUNTERS, worstCases } from '../proc/accounting/model.js';
 import type { RssReading } from '../proc/reading.js';
 import { scanRss } from '../proc/rss-scanner.js';
 import { visibility } from '../proc/visibility.js';
+import { VERSION } from '../version.js';
 import { type RunReport, runCounter } from './counter-run.js';
 import { findMonitors, type Monitor } from './monitors.js';
 
 /**
- * What `percpu doctor` finds, and what it prints with `--json`. Field names are stable; fields may be added.
- * Sizes are bytes, times nanoseconds, all of them numbers.
+ * The report of `percpu doctor`, which `--json` prints. Field names are stable; fields may be added. Sizes are bytes, times are
+ * nanoseconds.
  */
 export interface DoctorReport {
-  /** This package's version. */
   version: string;
-  /** Null where that part failed; as with `machine`. */
+  /** Null if this part failed; so is `machine`. */
   engine: {
-    /** What does a counter's arithmetic in JavaScript threads, and why that. */
+    /** The engine of counters in JavaScript threads, and why it is used. */
     name: 'wasm' | 'ts';
     reason: string;
-    /** Whether the native addon is there; from where, or why not. */
+    /** Whether the native addon is loaded; from where, or why not. */
     addonLoaded: boolean;
     addonReason: string;
-    /** How a thread learns its CPU; the reason why not a better way, empty for 'rseq'. */
+    /** How a thread learns its CPU; why no better source is used, empty for 'rseq'. */
     cpuSource: 'rseq' | 'getcpu' | 'thread';
     cpuSourceReason: string;
   } | null;
@@ -41,77 +40,69 @@ export interface DoctorReport {
     node: string;
     cpuModel: string;
     pageBytes: number;
-    /** CPU numbers, ascending. `allowed`: where this process may run. */
+    /** CPU numbers, ascending. `allowed`: this process's affinity. */
     possible: number[];
     online: number[];
     allowed: number[];
-    /** NUMA nodes, physical packages, last-level caches of the online CPUs; null where the kernel does not tell. */
+    /** Numbers of NUMA nodes, packages and last-level caches of the online CPUs; null if the kernel does not tell. */
     nodes: number;
     packages: number | null;
     lastLevelCaches: number | null;
   } | null;
-  /** How this kernel counts RSS, by a probe. Null off Linux. */
+  /** How this kernel counts RSS. Null on other systems than Linux. */
   accounting: RssAccounting | null;
   /**
-   * The worst error of an approximate RSS on this machine, file, anon and shmem together: with the flat counters of Linux 6.2
-   * and later, and with counter trees. Null off Linux.
+   * The largest error of an approximate RSS on this machine, with the flat counters of Linux 6.2 and later, and with counter
+   * trees. Null on other systems than Linux.
    */
   schemes: { flatBytes: number; treeBytes: number } | null;
-  /** What in this process and in the current project reads the memory of processes. */
+  /** The monitors of this runtime and the current project. */
   monitors: Monitor[];
-  /** Parts that failed, with what they said; their fields are null or empty then. */
+  /** Parts that failed, with their errors; their fields are null or empty. */
   failures: { part: string; code: string; message: string }[];
   /** Null without `--run`. */
   run: RunReport | null;
   processes: {
-    /** Why there are none; empty where /proc could be read. */
+    /** Why there are none; empty if /proc could be read. */
     unavailable: string;
-    /** Why there may be processes that this user cannot see; empty where all of the machine's are seen. */
+    /** Why processes of the machine may be hidden; empty if none is. */
     hidden: string;
-    /** Processes whose two figures were compared. */
     examined: number;
     /** Sum of `|errorBytes|`. */
     totalErrorBytes: number;
-    /** Those whose figures differ, largest absolute error first. */
+    /** Processes whose figures differ, largest absolute error first. */
     differing: RssDrift[];
   };
 }
 
-/** One process's resident set by both accounts, in bytes. */
-export interface RssDrift {
+interface RssDrift {
   pid: number;
-  /** The command name as the kernel has it: control characters included. */
+  /** The command name; it may contain control characters. */
   name: string;
-  /** What `process.memoryUsage.rss()`, pidusage and others report. */
+  /** As `process.memoryUsage.rss()`, pidusage and others report it. */
   approximateBytes: number;
   preciseBytes: number;
-  /** `approximateBytes - preciseBytes`: negative where less is shown than there is. */
+  /** `approximateBytes - preciseBytes`. */
   errorBytes: number;
 }
 
-export interface GatherOptions {
+interface GatherOptions {
   /** Also run threads on every allowed CPU, for about a second. */
   run: boolean;
-  /** Told what comes next, in a few words. */
+  /** Receives a description of each next step. */
   onStep?: (text: string) => void;
-}
-
-export function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return version;
 }
 
 const NO_PROCESSES = { hidden: '', examined: 0, totalErrorBytes: 0, differing: [] };
 
-/** What fails, for want of address space for instance, is a finding in itself, and no reason not to report the rest. */
+/** A part that fails, for lack of address space for example, is reported; the other parts continue. */
 export async function gatherReport({ run, onStep = () => {} }: GatherOptions): Promise<DoctorReport> {
   const failures: DoctorReport['failures'] = [];
   async function attempt<T, U>(part: string, gather: () => T | Promise<T>, otherwise: U): Promise<T | U> {
     try {
       return await gather();
     } catch (error) {
-      const { code = 'ERR_UNKNOWN', message = String(error) } = (error ?? {}) as NodeJS.ErrnoException;
-      failures.push({ part, code: String(code), message: String(message) });
+      failures.push({ part, ...failureOf(error) });
       return otherwise;
     }
   }
@@ -123,7 +114,7 @@ export async function gatherReport({ run, onStep = () => {} }: GatherOptions): P
   const isLinux = process.platform === 'linux';
   const accounting = isLinux ? await attempt('accounting', () => rssAccounting(), null) : null;
   return {
-    version: packageVersion(),
+    version: VERSION,
     engine: await attempt('engine', describeEngine, null),
     machine,
     accounting,
@@ -131,7 +122,7 @@ export async function gatherReport({ run, onStep = () => {} }: GatherOptions): P
     monitors: await attempt('monitors', () => findMonitors(process.cwd(), accounting?.statmPrecise ?? false), []),
     run: runReport,
     processes: await attempt('processes', compareProcesses, { unavailable: 'reading them failed', ...NO_PROCESSES }),
-    // Last: the parts before add to it.
+    // Last, because the other parts add to it.
     failures,
   };
 }

@@ -5,32 +5,29 @@ import type { MachineMemory } from '../proc/machine-memory.js';
 import { readRegularFile, TREE_FILE_BYTES } from '../regular-file.js';
 import { type Pressure, parsePressure } from './pressure.js';
 
-/** A control group with memory accounting, as its directory says. Bytes; null: no limit of its own. */
+/** A control group with memory accounting. Sizes in bytes; null means no limit. */
 export interface MemoryCgroup {
-  /** Directory. */
   path: string;
   version: 1 | 2;
   limitBytes: number | null;
-  /** Above it the group is slowed down; version 2 alone has it. */
+  /** Above it the kernel slows the group down; only in version 2. */
   highBytes: number | null;
-  /** What may be swapped out besides, by version 2's memory.swap.max or what version 1's memsw limit leaves. */
+  /** Limit of swap in addition: memory.swap.max (version 2), or the memsw limit minus the memory limit (version 1). */
   swapLimitBytes: number | null;
-  /** Whether the group swaps at all; version 1 has it per group. */
+  /** 0: the group does not swap. Only version 1 has it per group. */
   swappiness: number | null;
   usageBytes: number;
-  /** Page cache that was not used lately: the kernel drops it before anything else. */
+  /** Inactive page cache, which the kernel drops first. */
   inactiveFileBytes: number;
-  /** What else the kernel can take back without swapping before it kills: page cache in use, and slab caches. */
+  /** What else the kernel can reclaim without swap before it kills: active page cache and slab caches. */
   reclaimableBytes: number;
-  /** What is swapped out of `swapLimitBytes`. */
   swapUsageBytes: number;
-  /** Version 1's memory.oom_control can make the group's processes wait where one of them would be killed. */
+  /** Version 1's memory.oom_control can make processes wait instead of killing one. */
   killDisabled: boolean;
   events: { high: number | null; max: number | null; oom: number | null; oomKill: number | null };
-  /** memory.oom.group of version 2. */
   oomGroup: boolean;
   pressure: Pressure | null;
-  /** Whether the groups above count what this group uses: not below a version 1 group with memory.use_hierarchy 0. */
+  /** Whether the groups above count this group's usage: not below a version 1 group with memory.use_hierarchy 0. */
   countsUpwards: boolean;
 }
 
@@ -38,8 +35,7 @@ function failed(code: string, path: string, message = `cannot read '${path}'`): 
   return systemError(code, message, { syscall: 'open', path });
 }
 
-/** The text of one file of a group; undefined where the group has no such file. */
-function readGroupFile(directory: string, name: string): string | undefined {
+function readCgroupFile(directory: string, name: string): string | undefined {
   const path = join(directory, name);
   try {
     return readRegularFile(path, TREE_FILE_BYTES).toString('latin1').trim();
@@ -49,16 +45,15 @@ function readGroupFile(directory: string, name: string): string | undefined {
   }
 }
 
-/** As above; undefined also where the file cannot be read: what it holds is of use, and not needed. */
 function readOptionalFile(directory: string, name: string): string | undefined {
   try {
-    return readGroupFile(directory, name);
+    return readCgroupFile(directory, name);
   } catch {
     return undefined;
   }
 }
 
-/** Version 1 writes "no limit" as the largest number of whole pages its counters hold. */
+/** Version 1 prints "no limit" as the largest number of whole pages that its counters hold. */
 const NO_LIMIT_BYTES = 2 ** 62;
 
 function parseBytes(text: string): number | null | undefined {
@@ -68,16 +63,17 @@ function parseBytes(text: string): number | null | undefined {
   return bytes >= NO_LIMIT_BYTES ? null : bytes;
 }
 
-/** @returns bytes, null for no limit, undefined where there is no such file. */
+/** @returns bytes; null for no limit; undefined without such a file. */
 function readLimit(directory: string, name: string): number | null | undefined {
-  const text = readGroupFile(directory, name);
+  const text = readCgroupFile(directory, name);
   if (text === undefined) return undefined;
   const bytes = parseBytes(text);
-  if (bytes === undefined) throw failed('EBADMSG', join(directory, name), `'${join(directory, name)}' holds no limit`);
+  if (bytes === undefined)
+    throw failed('EBADMSG', join(directory, name), `'${join(directory, name)}' does not hold a limit`);
   return bytes;
 }
 
-/** The figure of a `name value` line, as memory.stat and memory.events have them. */
+/** The figure of a `name value` line, as in memory.stat and memory.events. */
 function figureOf(text: string | undefined, name: string): number | null {
   const [, digits] = new RegExp(`^${name} (\\d{1,20})$`, 'm').exec(text ?? '') ?? [];
   return digits === undefined ? null : Number(digits);
@@ -145,22 +141,22 @@ function readVersion2(path: string, limitBytes: number | null): MemoryCgroup {
   };
 }
 
-/** The root group of version 2 has controllers, and neither limits nor a type. */
+/** The root group of version 2 has controllers, but neither limits nor a type. */
 function isRootOfVersion2(path: string): boolean {
   const controllers = readOptionalFile(path, 'cgroup.controllers');
   return Boolean(controllers?.split(' ').includes('memory')) && readOptionalFile(path, 'cgroup.type') === undefined;
 }
 
 /**
- * Whether a group is the real root of its hierarchy, above which there is none: the root of a container's own hierarchy has
- * others above it that cannot be seen. Only version 1's root has a release agent.
+ * Whether a group is the real root of its hierarchy. A container's root has invisible groups above it. In version 1 only the
+ * real root has a release agent.
  */
 export function isHierarchyRoot({ path, version }: MemoryCgroup): boolean {
   if (version === 2) return isRootOfVersion2(path);
   return readOptionalFile(path, 'release_agent') !== undefined;
 }
 
-/** @returns undefined where the directory is no memory control group. @throws as {@link readCgroup}. */
+/** @returns undefined if the directory is not a memory control group. @throws as {@link readCgroup}. */
 export function readCgroupIfAny(path: string): MemoryCgroup | undefined {
   const version1 = readLimit(path, 'memory.limit_in_bytes');
   if (version1 !== undefined) return readVersion1(path, version1);
@@ -174,9 +170,9 @@ export function readCgroupIfAny(path: string): MemoryCgroup | undefined {
  *
  * Sources: Documentation/admin-guide/cgroup-v1/memory.rst; Documentation/admin-guide/cgroup-v2.rst.
  *
- * @param path an absolute path, for instance /sys/fs/cgroup/memory/web (1) or /sys/fs/cgroup/web (2).
- * @throws PercpuError `ENOENT`, `ENOTDIR`; `EINVAL` for a directory that is no memory control group, `EBADMSG` for a limit
- *   that is none; with `path`.
+ * @param path an absolute path, such as /sys/fs/cgroup/memory/web (1) or /sys/fs/cgroup/web (2).
+ * @throws PercpuError with `path`: `ENOENT`, `ENOTDIR`; `EINVAL` for a directory that is not a memory control group, `EBADMSG`
+ *   for a limit file without a limit.
  */
 export function readCgroup(path: string): MemoryCgroup {
   let isDirectory: boolean;
@@ -189,13 +185,12 @@ export function readCgroup(path: string): MemoryCgroup {
   const group = readCgroupIfAny(path);
   if (group) return group;
   const looked = 'memory.limit_in_bytes (version 1) nor memory.max (version 2)';
-  throw failed('EINVAL', path, `'${path}' is no memory control group: it has neither ${looked}`);
+  throw failed('EINVAL', path, `'${path}' is not a memory control group: it has neither ${looked}`);
 }
 
 /**
- * @returns the memory that the processes of a group share out when it runs full, in pages, from 1: its limit and what it
- *   may swap, at most all swap there is; all of RAM and swap where it has no limit. Source: mem_cgroup_get_max() of
- *   mm/memcontrol.c.
+ * @returns the pages, at least 1, that badness in a full group is measured against: its limit plus its swap limit, at most
+ *   all swap; all of RAM and swap without a limit. Source: mem_cgroup_get_max() of mm/memcontrol.c.
  */
 export function cgroupTotalPages(group: MemoryCgroup, machine: MachineMemory, pageBytes: number): number {
   const pages = (bytes: number) => Math.floor(bytes / pageBytes);
@@ -205,9 +200,7 @@ export function cgroupTotalPages(group: MemoryCgroup, machine: MachineMemory, pa
   return Math.max(1, pages(group.limitBytes) + pages(swapBytes));
 }
 
-/** The processes of a group and of all groups below it. */
-export interface GroupProcesses {
-  /** Ascending. */
+interface GroupProcesses {
   pids: number[];
   /**
    * Processes that have no pid here, being outside of this pid namespace, and groups whose list cannot be read. Version 1 does
@@ -219,9 +212,9 @@ export interface GroupProcesses {
 }
 
 /**
- * Lists a group's processes; groups that are removed at the same time are left out.
+ * Lists a group's processes. It omits groups that are removed at the same time.
  *
- * @throws PercpuError with the system's code and `path` when the group's own list cannot be read.
+ * @throws PercpuError with the system's code and `path` if the group's own list cannot be read.
  */
 export function groupProcesses(path: string): GroupProcesses {
   const pids = new Set<number>();

@@ -5,20 +5,19 @@ import { unescapeMount } from '../proc/mountinfo.js';
 import { readTreeFile } from '../regular-file.js';
 import { isHierarchyRoot, type MemoryCgroup, readCgroup, readCgroupIfAny } from './cgroup.js';
 
-/** Where a hierarchy of control groups with memory accounting is mounted. */
-export interface HierarchyMount {
+/** The mount of a hierarchy of control groups with memory accounting. */
+interface HierarchyMount {
   version: 1 | 2;
-  /** Directory it is mounted at. */
   directory: string;
-  /** The group, as /proc/PID/cgroup names it, whose directory that is. */
+  /** The group of that directory, as /proc/PID/cgroup names it. */
   root: string;
 }
 
 /**
- * @returns the mounted hierarchies with memory accounting, those with the whole hierarchy in them first.
+ * @returns the mounted hierarchies with memory accounting, mounts of a whole hierarchy first.
  * Source: proc_pid_mountinfo(5).
  */
-export function parseHierarchyMounts(mountinfo: string): HierarchyMount[] {
+function parseHierarchyMounts(mountinfo: string): HierarchyMount[] {
   const mounts: HierarchyMount[] = [];
   for (const line of mountinfo.split('\n')) {
     const [before, after] = line.split(' - ');
@@ -29,23 +28,22 @@ export function parseHierarchyMounts(mountinfo: string): HierarchyMount[] {
     if (!isV1 && type !== 'cgroup2') continue;
     mounts.push({ version: isV1 ? 1 : 2, directory: unescapeMount(directory), root: unescapeMount(root) });
   }
-  // A machine has the memory controller in one version: where version 1 has it, version 2 has not.
+  // The memory controller belongs to one version: if version 1 has it, version 2 does not.
   const version = mounts.some((mount) => mount.version === 1) ? 1 : 2;
   return mounts.filter((mount) => mount.version === version).sort((a, b) => a.root.length - b.root.length);
 }
 
-/** @returns the hierarchies as the process that `self` of a proc tree is sees them. */
 function hierarchyMounts(root: string): HierarchyMount[] {
   return parseHierarchyMounts(readTreeFile(`${root}/self/mountinfo`) ?? '');
 }
 
-/** @returns the directory of a group named as in /proc/PID/cgroup; undefined where the mount does not have it. */
+/** @returns the directory of a group named as in /proc/PID/cgroup; undefined if it is not below the mount. */
 function directoryOf({ directory, root }: HierarchyMount, name: string): string | undefined {
   const below = posix.relative(root, posix.join('/', name));
   return below === '..' || below.startsWith('../') ? undefined : join(directory, below);
 }
 
-/** @returns the name of a group below its mount, as /proc/PID/cgroup prints it; the directory where no mount has it. */
+/** @returns the name of a group below its mount, as /proc/PID/cgroup prints it; `path` if no mount has it. */
 export function groupName(path: string, root: string): string {
   for (const { directory } of hierarchyMounts(root)) {
     const below = relative(directory, path);
@@ -63,9 +61,9 @@ function whereGroupsLive(mounts: HierarchyMount[]): string {
 }
 
 /**
- * @param name a directory, or a group as /proc/PID/cgroup prints it: below the mount.
- * @param root a proc tree, whose `self/mountinfo` says where hierarchies are mounted.
- * @throws RangeError `ERR_OUT_OF_RANGE` for ''; PercpuError as `readCgroup`, for what is neither.
+ * @param name a directory, or a group's name below the mount, as /proc/PID/cgroup prints it.
+ * @param root a proc tree, whose `self/mountinfo` lists the mounts.
+ * @throws RangeError `ERR_OUT_OF_RANGE` for ''; PercpuError as `readCgroup`, if it is neither.
  */
 export function resolveGroup(name: string, root: string): string {
   if (name === '' || name.includes('\0')) {
@@ -78,7 +76,7 @@ export function resolveGroup(name: string, root: string): string {
   } catch (problem) {
     error = problem;
   }
-  // What is a group, but a damaged or a forbidden one, is not looked for elsewhere.
+  // For any other error there is a group, damaged or forbidden: no search elsewhere.
   const code = codeOf(error);
   if (code !== 'ENOENT' && code !== 'EINVAL' && code !== 'ENOTDIR') throw error;
   const mounts = hierarchyMounts(root);
@@ -100,15 +98,14 @@ export function resolveGroup(name: string, root: string): string {
 
 /** A group and those above it, as far as they can be seen. */
 export interface GroupChain {
-  /** The innermost first. */
   groups: MemoryCgroup[];
-  /** Whether there may be groups above the last one: a container does not see those it is in. */
+  /** Whether there may be more groups above the last one: a container does not see those it is in. */
   isCut: boolean;
 }
 
 /**
- * Reads the groups from a directory upwards. Groups of version 2 without the memory controller are passed over: what they use
- * counts in the nearest group above that has it.
+ * Reads the groups from a directory upwards. It skips groups of version 2 without the memory controller: their usage counts
+ * in the nearest group above that has it.
  */
 export function groupChain(directory: string): GroupChain {
   const groups: MemoryCgroup[] = [];
@@ -130,7 +127,7 @@ export function groupChain(directory: string): GroupChain {
   }
 }
 
-/** @returns the chain of the group a process is in; empty, and cut, where the machine has groups and they cannot be found. */
+/** @returns the chain of a process's group; empty and cut if the machine has groups and the process's is not found. */
 export function chainOfProcess(root: string, pid: number | 'self'): GroupChain {
   const text = readTreeFile(`${root}/${pid}/cgroup`);
   // A kernel without control groups has no such file.
@@ -146,7 +143,7 @@ export function chainOfProcess(root: string, pid: number | 'self'): GroupChain {
   return { groups: [], isCut: memoryGroupName(text, 1) !== undefined || !isWithoutMemoryController(mounts) };
 }
 
-/** Whether the whole of version 2's hierarchy is in sight and accounts no memory. */
+/** Whether the whole hierarchy of version 2 is visible and accounts no memory. */
 function isWithoutMemoryController(mounts: HierarchyMount[]): boolean {
   return mounts.some(
     ({ version, directory }) =>
@@ -156,7 +153,7 @@ function isWithoutMemoryController(mounts: HierarchyMount[]): boolean {
   );
 }
 
-/** @returns the chain from a directory at or below a mount; undefined where no group up to the mount accounts memory. */
+/** @returns the chain from a directory at or below a mount; undefined if no group up to the mount accounts memory. */
 function chainFrom(directory: string, mount: string): GroupChain | undefined {
   for (let path = directory; ; path = dirname(path)) {
     try {

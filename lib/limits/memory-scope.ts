@@ -9,36 +9,36 @@ import type { MemoryCgroup } from './cgroup.js';
 import { chainOfProcess, type GroupChain, groupChain, resolveGroup } from './hierarchy.js';
 import { type Pressure, parsePressure } from './pressure.js';
 
-/** A memory control group, of version 1 or 2, or the machine. All sizes in bytes. */
+/** A memory control group of version 1 or 2, or the machine. Sizes in bytes. */
 export interface MemoryGroup {
-  /** Directory of the group; null: the machine. */
+  /** Directory of the group; null for the machine. */
   path: string | null;
-  /** memory.max of version 2, memory.limit_in_bytes of version 1, null without a limit; the machine: its RAM. */
+  /** memory.max (version 2) or memory.limit_in_bytes (version 1); null without a limit. The machine: its RAM. */
   limit: number | null;
-  /** memory.high of version 2: above it the group is slowed down. */
+  /** memory.high (version 2): above it the kernel slows the group down. */
   high: number | null;
-  /** What may be swapped out besides, null without a limit; the machine: its swap. */
+  /** Limit of swap in addition to `limit`; null without one. The machine: its swap. */
   swapLimit: number | null;
   usage: number;
-  /** Usage less the page cache that was not used lately, which is what kubelet counts; the machine: RAM less MemAvailable. */
+  /** Usage minus inactive page cache, as kubelet counts it. The machine: RAM minus MemAvailable. */
   workingSet: number;
-  /** What the working set may still grow by, at least 0; null without a limit. The machine: MemAvailable. */
+  /** How much the working set may grow, at least 0; null without a limit. The machine: MemAvailable. */
   headroom: number | null;
   /**
-   * How often something happened: memory.events of version 2; of version 1 `max` is memory.failcnt and `oomKill` comes from
-   * memory.oom_control. The machine has `oomKill` alone, from /proc/vmstat. Null where the kernel does not tell.
+   * Counts of events. Version 2: memory.events. Version 1: `max` is memory.failcnt, `oomKill` is of memory.oom_control. The
+   * machine: only `oomKill`, of /proc/vmstat. Null if the kernel does not tell.
    */
   events: { high: number | null; max: number | null; oom: number | null; oomKill: number | null } | null;
-  /** memory.oom.group: all of the group's processes are killed together. False in version 1. */
+  /** memory.oom.group: the kernel kills all processes of the group together. False in version 1. */
   oomGroup: boolean;
-  /** Null where the kernel does not tell: in version 1, and where PSI is off. */
+  /** Null in version 1, and if PSI is off. */
   pressure: Pressure | null;
 }
 
 export interface MemoryScopeOptions {
-  /** The group of this process; default: of the calling one. */
+  /** The group of this process; default: the calling process. */
   pid?: number | 'self';
-  /** A group: its directory, or its name as /proc/PID/cgroup prints it, below the mount. */
+  /** A group: its directory, or its name below the mount, as /proc/PID/cgroup prints it. */
   cgroup?: string;
   /** A proc tree to read instead of /proc. */
   root?: string;
@@ -47,13 +47,12 @@ export interface MemoryScopeOptions {
 export interface MemoryScope {
   /** From the innermost group to the machine. */
   groups: MemoryGroup[];
-  /** The one with the least headroom, which runs out first. */
+  /** The group with the least headroom, which runs out first. */
   limiting: MemoryGroup;
 }
 
-/** The groups with what only the prediction needs. */
 export interface DetailedScope extends MemoryScope {
-  /** One less than `groups`: the machine is none. */
+  /** As `groups`, without the machine. */
   cgroups: MemoryCgroup[];
   isCut: boolean;
 }
@@ -98,8 +97,8 @@ function readMachine(root: string): MemoryGroup {
   };
 }
 
-/** @returns the one with the least headroom; of equal ones the innermost, which the kernel charges first. */
-export function limitingOf(groups: MemoryGroup[]): MemoryGroup {
+/** @returns the group with the least headroom; of equal ones the innermost, which the kernel charges first. */
+function limitingOf(groups: MemoryGroup[]): MemoryGroup {
   const room = ({ headroom }: MemoryGroup) => headroom ?? Number.POSITIVE_INFINITY;
   return groups.reduce((least, group) => (room(group) < room(least) ? group : least));
 }
@@ -112,8 +111,7 @@ export function readScope(chain: GroupChain, root: string): DetailedScope {
   return { groups, limiting, cgroups: chain.groups, isCut: chain.isCut };
 }
 
-/** Where a scope is asked for. */
-export type ScopeOf = { pid: number | 'self' } | { cgroup: string } | undefined;
+type ScopeOf = { pid: number | 'self' } | { cgroup: string } | undefined;
 
 /** @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`. */
 export function requireScopeOf(pid: unknown, cgroup: unknown): ScopeOf {
@@ -137,16 +135,16 @@ export function chainOf(of: NonNullable<ScopeOf>, root: string): GroupChain {
 }
 
 /**
- * Which memory limits bind a process or a group: its own group's, those of the groups above, and the machine's. An allocation
- * counts in all of them, so that the one with the least headroom runs out first.
+ * The memory limits that bind a process or a group: those of its own group, of the groups above, and of the machine. An
+ * allocation counts in all of them, so the one with the least headroom runs out first.
  *
- * In a container the groups above the container's own cannot be seen and are missing.
+ * A container does not show the groups above its own; they are missing.
  *
  * Sources: Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst; proc_pid_cgroup(5), proc_pid_mountinfo(5).
  *
  * @throws TypeError `ERR_INVALID_ARG_TYPE`, also for `pid` together with `cgroup`; RangeError `ERR_OUT_OF_RANGE`; PercpuError
- *   `ESRCH` (no such process); `ENOENT`, `ENOTDIR` for a group that is none, `EINVAL` for a directory that is no memory
- *   control group, `EBADMSG` for a limit that is none, with `path`; `ERR_UNSUPPORTED_PLATFORM` away from Linux.
+ *   `ESRCH` (no such process); with `path`: `ENOENT`, `ENOTDIR` if there is no such group, `EINVAL` for a directory that is
+ *   not a memory control group, `EBADMSG` for a limit file without a limit; `ERR_UNSUPPORTED_PLATFORM` on other systems.
  */
 export function memoryScope(of?: MemoryScopeOptions): MemoryScope {
   const { pid, cgroup, root } = requireOptions(of, ['pid', 'cgroup', 'root'], 'of');

@@ -1,21 +1,21 @@
 import { readTreeFile } from '../regular-file.js';
 
-/** Whom the kernel kills: the highest badness, the process that asked for memory, or none, since it panics. */
+/** The kernel kills the process with the highest badness or the process that asks for memory, or it panics. */
 export type OomPolicy = 'badness' | 'allocating-task' | 'panic';
 
-/** @returns undefined where it cannot be read: procfs mounted with subset=pid has no `sys`. */
+/** @returns undefined if it cannot be read: procfs mounted with subset=pid has no `sys`. */
 function readSetting(root: string, name: string): number | undefined {
   const text = readTreeFile(`${root}/sys/vm/${name}`)?.trim() ?? '';
   return /^\d$/.test(text) ? Number(text) : undefined;
 }
 
 /**
- * `vm.panic_on_oom` of 1 spares groups, 2 does not; `vm.oom_kill_allocating_task` speaks of the machine alone.
+ * `vm.panic_on_oom` of 1 does not apply to groups, 2 does; `vm.oom_kill_allocating_task` applies to the machine alone.
  *
  * Sources: Documentation/admin-guide/sysctl/vm.rst; out_of_memory() and check_panic_on_oom() of mm/oom_kill.c.
  *
- * @param isGroup whether a group runs out of memory, and not the machine.
- * @returns the policy, 'badness' for what cannot be read, and whether all that matters could be read.
+ * @param isGroup whether a group runs out of memory, not the machine.
+ * @returns the policy, 'badness' if it cannot be read, and whether it is known.
  */
 export function readOomPolicy(root: string, isGroup: boolean): { policy: OomPolicy; isKnown: boolean } {
   const panic = readSetting(root, 'panic_on_oom');

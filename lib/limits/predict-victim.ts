@@ -26,17 +26,18 @@ import { chainOf, type DetailedScope, type MemoryGroup, readScope, requireScopeO
 import { type OomPolicy, readOomPolicy } from './oom-policy.js';
 
 export interface PredictVictimOptions {
-  /** The limits that bind this process: who is killed when the first of them is reached. */
+  /** Predicts the victim when the first limit that binds this process is reached. */
   pid?: number | 'self';
   /**
-   * The limits that bind this memory control group, version 1 or 2: its directory, or its name as /proc/PID/cgroup prints it.
-   * Without it and without `pid` the machine.
+   * The same for a memory control group of version 1 or 2: its directory, or its name as /proc/PID/cgroup prints it. Without
+   * `cgroup` and `pid`, for the machine.
    */
   cgroup?: string;
   /** A proc tree to read instead of /proc. */
   root?: string;
-  /** Names of processes to kill rather than others, and rather not: 300 points of oom_score more or less, as earlyoom(1). */
+  /** Processes with these names get 300 points of oom_score more, as with earlyoom(1). */
   prefer?: RegExp;
+  /** Processes with these names get 300 points less. */
   avoid?: RegExp;
 }
 
@@ -44,65 +45,64 @@ export interface PredictVictimOptions {
 export interface RankedProcess {
   pid: number;
   name: string;
-  /** Precise where that is known, approximate for those that cannot win anyway; with `prefer` and `avoid`. */
+  /** Precise if that was read, approximate for processes that cannot win; includes `prefer` and `avoid`. */
   badness: number;
-  /** Where the precise badness must lie by the approximate figures alone. */
+  /** The range of the precise badness, by the approximate figures alone. */
   min: number;
   max: number;
-  /** The kernel's own /proc/PID/oom_score, on its scale of 0 … 2,000, against the whole machine's memory. */
+  /** The kernel's /proc/PID/oom_score, 0 … 2,000, relative to the whole machine's memory. */
   oomScore: number;
   /** -1000 … 1000. */
   oomScoreAdj: number;
-  /** Whether the process exists because of this look: the caller, and `npx` and the shell that started it. */
+  /** Whether the process runs only for this call: the caller, and `npx` and the shell that started it. */
   observer: boolean;
 }
 
 export interface VictimPrediction {
-  /** The first of the ranking; null where no process can be killed. With another `policy` than 'badness' it may be spared. */
+  /** The first of the ranking; null if no process can be killed. With another `policy` than 'badness' it may be spared. */
   victim: DetailedReading | null;
-  /** By falling badness, of two equal ones the higher pid first. */
+  /** By falling badness; of equal ones the higher pid first. */
   ranking: RankedProcess[];
-  /** The memory that is shared out, in pages: RAM and swap of the machine, or the scope's limit and what it may swap. */
+  /** The memory that runs out, in pages: RAM and swap of the machine, or the scope's limit and its swap. */
   totalPages: number;
-  /** Processes whose precise figure the choice needed; only where statm is not precise does that cost anything. */
+  /** Processes whose precise figure the choice needed: each is an expensive read if statm is not precise. */
   preciseSums: number;
   /**
-   * What runs out first: the group with the least headroom, of the group asked for, those above it, and the machine. All
+   * What runs out first: of the group asked for, those above it and the machine, the one with the least headroom. All
    * processes in it and in the groups below it compete.
    */
   scope: MemoryGroup;
   /**
-   * Whether the kernel takes this victim. False where
-   * - another process can have as high a precise badness: of equal ones the kernel takes the later in its own list, which
-   *   /proc does not show; or where a precise figure that is needed is refused;
+   * Whether the kernel takes this victim. False if
+   * - another process can have as high a precise badness (of equal ones the kernel takes the later in its own list, which
+   *   /proc does not show), or a needed precise figure is refused;
    * - the scope has processes that this caller cannot see;
-   * - groups above the last one seen may have less headroom, or the headrooms of two groups are closer than what changes during
-   *   one look;
-   * - `policy` is another one than 'badness', or cannot be read, or memory.oom_control of version 1 forbids to kill.
+   * - groups above the last visible one may have less headroom, or the headrooms of two groups differ by less than they change
+   *   during the prediction;
+   * - `policy` is not 'badness' or cannot be read, or memory.oom_control of version 1 disables killing.
    */
   certain: boolean;
-  /** Processes of the scope that this caller cannot see; at least 1 where their number is not known. */
+  /** Number of processes of the scope that this caller cannot see; at least 1 if it is not known. */
   unseen: number;
   /** Whether `unseen` is their number as of this look; false where there may be more. */
   unseenIsExact: boolean;
-  /** Why there are some; '' for none. */
+  /** Why it cannot see them; '' for none. */
   unseenReason: string;
-  /** Whom the kernel kills: the highest badness, the process that asked for memory, or none, since it panics. */
   policy: OomPolicy;
-  /** Directory of the group that is killed as a whole along with the victim, by memory.oom.group; null for none. */
+  /** Directory of the group that is killed together with the victim (memory.oom.group); null for none. */
   killsGroup: string | null;
   /**
-   * Whom a kernel kills that goes by its approximate counters, as 6.2 and later do until their OOM killer was fixed in 2026;
-   * null for none.
+   * Pid of the victim of a kernel that uses its approximate counters, as Linux 6.2 and later do until their OOM killer was
+   * fixed in 2026; null for none.
    */
   approximateVictim: number | null;
 }
 
-/** 300 points on a scale where all of memory is worth 2/3 x 1,000. */
+/** 300 points, as a share of memory: all of it is 2/3 x 1,000 points. */
 const PREFERENCE = 0.45;
 
 /**
- * Pages that each CPU charges to a group in advance, so that its usage is ahead of what its processes hold. Source:
+ * Pages that each CPU charges to a group in advance, so a group's usage can exceed what its processes hold. Source:
  * MEMCG_CHARGE_BATCH of include/linux/memcontrol.h.
  */
 const CHARGE_BATCH = 64;
@@ -110,7 +110,7 @@ const CHARGE_BATCH = 64;
 function requirePattern(pattern: unknown, argument: string): RegExp | undefined {
   if (pattern === undefined) return undefined;
   if (!(pattern instanceof RegExp)) throw invalidArgType(argument, 'a RegExp', pattern);
-  // A global or sticky one remembers where it stopped, and would skip every other name.
+  // A global or sticky expression remembers its position, and would skip names.
   return new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''));
 }
 
@@ -119,11 +119,10 @@ interface Task extends OomTask {
   pid: number;
   mm: ProcessMemory | null;
   files: ProcessFiles;
-  /** What `prefer` and `avoid` add to its badness. */
   preferredPages: number;
 }
 
-/** A number that no process has, for the first process of a pid namespace. */
+/** Stands for pid 1 of another pid namespace; no process has this number. */
 const FIRST_OF_NAMESPACE = 0;
 
 type EligibleTask = Task & { mm: ProcessMemory };
@@ -142,8 +141,8 @@ function leastScore(files: ProcessFiles, machinePages: number): number {
 }
 
 /**
- * Tells the processes that the kernel scores 0 though they would score more: they share their parent's memory inside vfork, or
- * have given back their own. Kernels before 5.9 have another scale, on which most processes score 0; there none is told.
+ * The processes that the kernel scores 0 though their badness is higher: they share their parent's memory inside vfork, or
+ * have freed their own. Empty on kernels before 5.9, on whose scale most processes score 0.
  *
  * Source: proc_oom_score() of fs/proc/base.c, oom_badness() of mm/oom_kill.c.
  */
@@ -184,7 +183,6 @@ function rankBounds(task: EligibleTask, adjUnit: number): PageBounds {
   return { min: min + task.preferredPages, max: max + task.preferredPages };
 }
 
-/** Badness and preference: what the ranking goes by. */
 function rankPages(task: EligibleTask, adjUnit: number): number {
   const badness = task.mm.isSummed ? preciseBadness(task, adjUnit) : approximateBadness(task, adjUnit);
   return badness + task.preferredPages;
@@ -215,7 +213,6 @@ function hasRival(tasks: EligibleTask[], victim: EligibleTask | undefined, adjUn
   });
 }
 
-/** Which processes compete, and how many of them could not be read. */
 interface Competitors {
   rows: ProcessFiles[];
   unseen: number;
@@ -239,7 +236,7 @@ async function readCompetitors(
   }
   const rows = await scanTree(tree, { want: Want.STATUS | Want.OOM, ...(group && { pids: before.pids }) });
   const after = list();
-  // Who is listed before and after and could not be read in between is there, and is hidden.
+  // A process that is listed before and after, but could not be read in between, is hidden.
   const read = new Set(rows.map(({ pid }) => pid));
   const listed = new Set(after.pids);
   const refused = before.pids.filter((pid) => listed.has(pid) && !read.has(pid)).length;
@@ -268,8 +265,8 @@ function ownFiles(tree: ProcTree): ProcessFiles | undefined {
 }
 
 /**
- * Whether it is open which group runs out first: by one of the measures of `roomsOf`, another group is ahead of the limiting
- * one, or behind it by no more than what changes during a look and what CPUs charge in advance.
+ * Whether another group may run out first. By one measure of `roomsOf`, it has less room than the limiting group, or exceeds
+ * it by at most what changes during the prediction and what CPUs charge in advance.
  */
 function isScopeOpen(before: DetailedScope, after: DetailedScope, tree: ProcTree, machine: MachineMemory): boolean {
   if (before.isCut || after.isCut) return true;
@@ -290,8 +287,8 @@ function isScopeOpen(before: DetailedScope, after: DetailedScope, tree: ProcTree
 }
 
 /**
- * What each limited group may still take: by its headroom; with all that the kernel takes back before it kills; and with
- * what may be swapped out besides. Where these disagree on the order of two groups, either may run out first.
+ * The room of each limited group by three measures: its headroom; with all that the kernel reclaims before it kills; and with
+ * swap in addition. If these disagree on the order of two groups, either may run out first.
  */
 function roomsOf(
   { groups, cgroups }: DetailedScope,
@@ -310,7 +307,6 @@ function roomsOf(
   });
 }
 
-/** The highest group of those from the victim's own up to the scope that is killed as a whole. */
 function groupKilledWith(victim: ProcessFiles | undefined, scope: DetailedScope, tree: ProcTree): string | null {
   if (!victim) return null;
   let killed: string | null = null;
@@ -324,20 +320,20 @@ function groupKilledWith(victim: ProcessFiles | undefined, scope: DetailedScope,
 const MACHINE_ALONE: GroupChain = { groups: [], isCut: false };
 
 /**
- * Whom the OOM killer would take now: on this machine, or where a process's or a control group's memory runs out. It only
- * looks; this package kills nothing.
+ * Predicts the OOM killer's victim: on this machine, or when the memory of a process or a control group runs out. It only
+ * reads; this package kills nothing.
  *
- * The first pass goes by the approximate figures and their bounds, and precise ones are read only for those that can still
- * win. On kernels whose own OOM killer goes by approximate figures, `approximateVictim` is whom they would take.
+ * The first pass uses the approximate figures and their bounds. Precise figures are read only for processes that can still
+ * win. `approximateVictim` is the victim of kernels whose OOM killer uses approximate figures.
  *
- * What /proc does not tell: a task that asked to be killed first (swapoff, KSM), an earlier victim that has not exited yet,
- * limits by cpuset or memory policy. Pid 1 is taken for init, unless `root` shows another pid namespace than the first.
+ * /proc does not show: a task that asked to be killed first (swapoff, KSM), an earlier victim that has not exited yet, limits
+ * by cpuset or memory policy. Pid 1 counts as init, unless `root` shows another pid namespace than the first.
  *
  * Sources: mm/oom_kill.c, mm/memcontrol.c; proc_pid_oom_score(5), proc_pid_oom_score_adj(5);
  * Documentation/admin-guide/sysctl/vm.rst; earlyoom(1) for `prefer` and `avoid`.
  *
  * @throws (rejects) as {@link memoryScope}; TypeError `ERR_INVALID_ARG_TYPE` for `prefer` and `avoid`; PercpuError `ENOENT`,
- *   `ENOTDIR`, `EACCES` for a root that is none.
+ *   `ENOTDIR`, `EACCES` if `root` is not a readable directory.
  */
 export async function predictVictim(options?: PredictVictimOptions): Promise<VictimPrediction> {
   const { pid, cgroup, root, ...patterns } = requireOptions(options, ['pid', 'cgroup', 'root', 'prefer', 'avoid']);
@@ -364,7 +360,7 @@ export async function predictVictim(options?: PredictVictimOptions): Promise<Vic
       pid: files.pid === 1 && !seen.hasInit ? FIRST_OF_NAMESPACE : files.pid,
       name: files.name,
       files,
-      // Without memory there is nothing to gain: as a task that has given its own back.
+      // Killing a process without memory frees nothing.
       mm: hasMemory(files) ? new ProcessMemory(files, tree) : null,
       preferredPages: preferredPages(files.name),
       oomScoreAdj: adjOf(files),
@@ -398,6 +394,6 @@ export async function predictVictim(options?: PredictVictimOptions): Promise<Vic
     unseenReason: reason,
     policy,
     killsGroup: groupKilledWith(victim?.files, before, tree),
-    approximateVictim: approximate ? (approximate as Task).files.pid : null,
+    approximateVictim: remaining.find((task) => task === approximate)?.files.pid ?? null,
   };
 }

@@ -1,14 +1,14 @@
 /** Pressure stall information of one kind. Source: Documentation/accounting/psi.rst. */
 export interface Psi {
-  /** Percent of the last 10, 60 and 300 seconds in which some, or all, tasks waited for memory. */
+  /** Percent of the last 10, 60 and 300 seconds in which tasks waited for memory. */
   avg10: number;
   avg60: number;
   avg300: number;
-  /** The same since boot, or since the group was made, in microseconds. */
+  /** Microseconds since boot, or since the group was made. */
   totalUs: number;
 }
 
-/** `some`: at least one task waited; `full`: all that could have run did. */
+/** `some`: at least one task waited; `full`: all runnable tasks waited. */
 export interface Pressure {
   some: Psi;
   full: Psi;
@@ -24,7 +24,7 @@ function parseLine(text: string, kind: 'some' | 'full'): Psi | undefined {
   return { avg10: avg10!, avg60: avg60!, avg300: avg300!, totalUs: totalUs! };
 }
 
-/** @returns null where the kernel does not tell (no such file, PSI off), or says something else. */
+/** @returns null without such a file (PSI off), or if it has another format. */
 export function parsePressure(text: string | undefined): Pressure | null {
   if (text === undefined) return null;
   const some = parseLine(text, 'some');

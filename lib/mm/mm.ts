@@ -11,18 +11,18 @@ import { pageBytes } from '../native/page-bytes.js';
 import type { OomMemory } from '../oom/memory.js';
 import { requireInteger, requireOptions } from '../validate.js';
 
-/** What is published on the diagnostics channel `percpu:rss_stat` at every change of an mm's counter. */
+/** The message on the diagnostics channel `percpu:rss_stat`, published at every change of an mm's counter. */
 export interface RssStat {
   mm: Mm;
   /** The counter that changed. */
   member: MmCounter;
-  /** Its size after the change in bytes: the precise sum, 0 where that is negative. */
+  /** Its precise sum after the change, in bytes, at least 0. */
   bytes: number;
 }
 
 /**
- * Named after the kernel's tracepoint (include/trace/events/kmem.h). Publishing sums the counter precisely; without a
- * subscriber a change costs one look at `hasSubscribers`.
+ * Named after the kernel's tracepoint (include/trace/events/kmem.h). Publishing sums the counter precisely. Without a
+ * subscriber, a change costs one read of `hasSubscribers`.
  */
 const rssStat = channel('percpu:rss_stat');
 
@@ -35,9 +35,9 @@ const MM_COUNTERS: readonly MmCounter[] = ['file', 'anon', 'swap', 'shmem'];
 export interface MmOptions {
   /** Where the counters' memory is; default `CounterArena.default`. */
   arena?: CounterArena;
-  /** For people; default empty. */
+  /** A label; default empty. */
   name?: string;
-  /** Bytes of page tables, which count towards badness; default 0. */
+  /** Bytes of page tables, which are part of badness; default 0. */
   pageTableBytes?: number;
 }
 
@@ -53,13 +53,12 @@ export interface SharedMm {
   readonly counters: readonly { readonly slot: number; readonly generation: number }[];
 }
 
-/** What is left in an mm's counters when it goes: the kernel reports that as "Bad rss-counter state". */
+/** What is left in the counters of a destroyed mm; the kernel reports it as "Bad rss-counter state". */
 export interface MmLeaks {
-  /** Pages by counter, those that are not 0. */
+  /** Pages of each counter that is not 0. */
   leaked: Partial<Record<MmCounter, number>>;
 }
 
-/** What an attached mm is made around. */
 interface AttachedMm {
   readonly arena: CounterArena;
   readonly name: string;
@@ -70,18 +69,18 @@ interface AttachedMm {
 const existing = new ExistingState<AttachedMm>();
 
 /**
- * The memory counters of a process as the kernel's series keeps them: a counter tree each for files, anonymous memory, swap
- * and shared memory, all in **pages** of this machine (`sysconf(_SC_PAGESIZE)`). The resident set is file + anon + shmem.
+ * The memory counters of a process as the kernel's series keeps them: one counter tree each for files, anonymous memory,
+ * swap and shared memory, in **pages** of this machine (`sysconf(_SC_PAGESIZE)`). The resident set is file + anon + shmem.
  *
- * The four trees are made together: their leaves share a cache line per CPU, their roots another one, so a scan over many
- * mms touches one line each.
+ * The four trees are made together: their leaves share one cache line per CPU, and their roots share one line. A scan over
+ * many mms reads one line each.
  *
- * Reads are clamped at 0, counter by counter, since concurrent updates can make a sum negative for a moment. They throw a
- * `PercpuError` `ERR_DESTROYED` after `destroy()`, and a RangeError `ERR_OUT_OF_RANGE` where the result is no safe integer.
+ * Reads are clamped at 0 per counter, because concurrent updates can make a sum negative for a moment. They throw a
+ * `PercpuError` `ERR_DESTROYED` after `destroy()`, and a RangeError `ERR_OUT_OF_RANGE` if the result is not a safe integer.
  */
 export class Mm implements OomMemory {
-  // First what the approximate reads need, taken out of the trees, in a few cache lines: a scan over many mms reads these
-  // and the roots, instead of four more objects per mm. All small integers, which V8 keeps in the object itself.
+  // First what approximate reads need, copied from the trees: a scan over many mms then reads these few cache lines and the
+  // roots, and not four more objects per mm. They are small integers, which V8 keeps in the object itself.
   readonly #engine: CounterEngine;
   readonly #fileDescriptor: number = 0;
   readonly #fileGeneration: number = 0;
@@ -91,7 +90,7 @@ export class Mm implements OomMemory {
   readonly #shmemGeneration: number = 0;
   readonly #swapDescriptor: number = 0;
   readonly #swapGeneration: number = 0;
-  /** What one tree holds back at most, pages: its precise sum is at most so much above its approximate one. */
+  /** Pages: a tree's precise sum is at most this much above its approximate one. */
   readonly #slack: number = 0;
   readonly #pageTablePages: number = 0;
 
@@ -105,9 +104,7 @@ export class Mm implements OomMemory {
   readonly #shmem: CounterTree;
   readonly #memory: ArenaMemory;
 
-  /**
-   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; PercpuError `ERR_ARENA_FULL`.
-   */
+  /** @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; PercpuError `ERR_ARENA_FULL`. */
   constructor(options?: MmOptions) {
     const attached = existing.take();
     const {
@@ -147,7 +144,7 @@ export class Mm implements OomMemory {
     if (rssStat.hasSubscribers) this.#publish(kind);
   }
 
-  /** As `add`, on a chosen CPU of the arena's shape: for simulation, replay and tests. */
+  /** As `add`, on a chosen CPU of the arena's shape, for simulation, replay and tests. */
   addOn(cpu: number, kind: MmCounter, pages: number): void {
     this.#tree(kind).addOn(cpu, pages);
     if (rssStat.hasSubscribers) this.#publish(kind);
@@ -179,7 +176,7 @@ export class Mm implements OomMemory {
     );
   }
 
-  /** Where `rssSum()` is, from the approximate sums alone: the three trees' tight bounds, each clamped at 0. O(1). */
+  /** The range of `rssSum()`, from the approximate sums alone: the three trees' tight bounds, each clamped at 0. O(1). */
   rssBounds(): Bounds {
     const engine = this.#engine;
     const slack = this.#slack;
@@ -192,7 +189,7 @@ export class Mm implements OomMemory {
     };
   }
 
-  /** Where `swapSum()` is, in swap entries. O(1). */
+  /** The range of `swapSum()`, in swap entries. O(1). */
   swap(): Bounds {
     const swap = this.#engine.approximateSum(this.#swapDescriptor, this.#swapGeneration);
     return { min: Math.max(0, swap), max: requireSafePages(Math.max(0, swap + this.#slack)) };
@@ -204,8 +201,8 @@ export class Mm implements OomMemory {
   }
 
   /**
-   * The range the kernel documents for `rss()`: `rssSum - under <= rss <= rssSum + over` in pages, the ranges of its three
-   * counters added up, while none of them is below 0.
+   * The range the kernel documents for `rss()`: `rssSum - under <= rss <= rssSum + over` in pages. It is the sum of the
+   * ranges of the three counters, and holds while none of them is below 0.
    */
   get accuracy(): Accuracy {
     const { under, over } = this.#file.accuracy;
@@ -219,8 +216,7 @@ export class Mm implements OomMemory {
   }
 
   /**
-   * A child's mm: the same name and arena, and counters of its own that begin at 0, as the kernel makes them before it
-   * copies any page.
+   * A child's mm: the same name and arena, and new counters at 0, as the kernel makes them before it copies any page.
    *
    * @throws PercpuError `ERR_DESTROYED`, `ERR_ARENA_FULL`.
    */
@@ -230,8 +226,8 @@ export class Mm implements OomMemory {
   }
 
   /**
-   * Gives the counters back, for all threads, and tells what was left in them; all should be 0 when a process has unmapped
-   * everything. Idempotent: one call reports, of whichever thread, and every later one finds nothing left. Source: check_mm() of kernel/fork.c.
+   * Frees the counters for all threads, and returns what was left in them: nothing, if a process has unmapped everything.
+   * Idempotent: one call of one thread reports, later ones return nothing left. Source: check_mm() of kernel/fork.c.
    */
   destroy(): MmLeaks {
     const leaked: MmLeaks['leaked'] = {};
@@ -245,8 +241,8 @@ export class Mm implements OomMemory {
         }
       }
     }
-    // Of several threads that destroy the mm the one that frees the first counter reports. All of them free the rest: the
-    // first one can be terminated before it does.
+    // If several threads destroy the mm, the one that frees the first counter reports. All of them free the others, because
+    // that thread can be terminated before it does.
     const { slots, layout } = arenaInternals(this.#arena);
     const isFirst = slots.release(slotOfDescriptor(layout, this.#fileDescriptor), this.#fileGeneration);
     for (const kind of MM_COUNTERS) this.#tree(kind).destroy();
@@ -254,7 +250,7 @@ export class Mm implements OomMemory {
   }
 
   /**
-   * Any thread may charge the mm from then on, and it outlives the thread that made it.
+   * From now on any thread may charge the mm, and it outlives the thread that made it.
    *
    * @returns a handle for `postMessage` or `workerData`; any thread of this process can attach it.
    * @throws PercpuError `ERR_DESTROYED`.
@@ -276,10 +272,10 @@ export class Mm implements OomMemory {
   }
 
   /**
-   * Opens an mm of another thread, and its arena where this thread has not yet.
+   * Opens an mm of another thread, and its arena if this thread has not attached it yet.
    *
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` for a handle that does not fit; PercpuError
-   *   `ERR_DESTROYED` for an mm that is no more.
+   *   `ERR_DESTROYED` if the mm was destroyed.
    */
   static attach(shared: SharedMm): Mm {
     requireHandle(shared, 'shared', 'percpu.SharedMm', 'a handle that Mm.share() returned');
@@ -333,7 +329,7 @@ export class Mm implements OomMemory {
   }
 
   #publish(member: MmCounter): void {
-    // By way of a bigint: a counter that is beyond the safe integers has changed all the same.
+    // Through a bigint, because a counter may be beyond the safe integers.
     const pages = Math.max(0, Number(this.#tree(member).preciseSumBigInt()));
     rssStat.publish({ mm: this, member, bytes: pages * pageBytes() } satisfies RssStat);
   }
@@ -344,7 +340,6 @@ function notACounter(kind: unknown): Error {
   return outOfRange('kind', `one of ${MM_COUNTERS.map((name) => `'${name}'`).join(', ')}`, kind);
 }
 
-/** @returns `pages`, when it is a safe integer. @throws RangeError `ERR_OUT_OF_RANGE`. */
 function requireSafePages(pages: number): number {
   if (Number.isSafeInteger(pages)) return pages;
   throw outOfRange('the pages of an mm', 'a safe integer (at most 2^53 - 1)', pages);

@@ -1,8 +1,6 @@
-/** What a loader must know of a shared library before it lets the system map it. */
-export interface ElfLibrary {
+interface ElfLibrary {
   /** As `process.arch` names it; 'machine N' for others. */
   arch: string;
-  /** Libraries it asks for by name. */
   needed: string[];
 }
 
@@ -14,7 +12,6 @@ const SEGMENT_BYTES = 56;
 const LOAD = 1;
 const DYNAMIC = 2;
 
-/** Tags of the dynamic section. */
 const NEEDED = 1;
 const STRING_TABLE = 5;
 
@@ -42,7 +39,7 @@ class Reader {
     return this.#view.getUint32(offset, true);
   }
 
-  /** An offset or address: exact below 2^53, and above it past the end of any file. */
+  /** An offset or address. It is exact below 2^53; a larger one is beyond the end of any file. */
   long(offset: number): number {
     return Number(this.#view.getBigUint64(offset, true));
   }
@@ -79,12 +76,12 @@ function readNeeded(file: Reader, segments: Segment[]): string[] {
 }
 
 /**
- * Looks at a file that is to be loaded as a shared library. The system maps what the headers promise and not what is there:
- * a file that was cut off kills the process with SIGBUS, which nothing can catch.
+ * Checks a file before it is loaded as a shared library. The system maps what the headers state, so a truncated file kills
+ * the process with SIGBUS, which cannot be caught.
  *
  * Source: elf(5).
  *
- * @returns what it is, or a few words: why it cannot be loaded by anybody.
+ * @returns what it is, or why it cannot be loaded.
  */
 export function inspectElf(bytes: Uint8Array): ElfLibrary | string {
   try {

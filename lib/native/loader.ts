@@ -1,18 +1,18 @@
 import { closeSync, openSync, readSync, realpathSync } from 'node:fs';
-// By its default export: webpack follows the name `createRequire`, and warns of paths that it cannot know.
+// The default export, because webpack follows the name `createRequire` and warns of paths that it cannot know.
 import module from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { codeOf, firstLine } from '../errors.js';
 import { readManifest, readRegularFile } from '../regular-file.js';
 import { VERSION } from '../version.js';
 import type { NativeAddon } from './addon.js';
 import { inspectElf } from './elf.js';
 import { anyonesReason, strangersReason } from './writers.js';
 
-export type Libc = 'glibc' | 'musl';
+type Libc = 'glibc' | 'musl';
 
-/** One place the addon was looked for in, and what came of it. */
-export interface LoadAttempt {
+interface LoadAttempt {
   source: 'PERCPU_NATIVE' | 'build' | 'prebuild';
   path: string;
   /** 'loaded', or why not. */
@@ -21,7 +21,7 @@ export interface LoadAttempt {
 
 export interface NativeStatus {
   readonly addon: NativeAddon | undefined;
-  /** One line for people: where it was loaded from, or why it was not. */
+  /** Where it was loaded from, or why it was not; one line. */
   readonly reason: string;
   readonly attempts: readonly LoadAttempt[];
 }
@@ -29,13 +29,13 @@ export interface NativeStatus {
 const NAME = 'percpu';
 const MANIFEST = `${NAME}/package.json`;
 
-/** More than any build of the addon has, sanitizers and debugging information included. */
+/** More than any build of the addon has, with sanitizers and debugging information. */
 const ADDON_BYTES = 256 << 20;
 
-/** The dynamic linker's path stands near the start of a program. */
+/** The dynamic linker's path is near the start of a program. */
 const PROGRAM_HEAD_BYTES = 4096;
 
-/** The C library the running program was linked with; glibc where that cannot be seen. */
+/** The C library that the running program was linked with; glibc if it cannot be read. */
 export function runtimeLibc(program = process.execPath): Libc {
   try {
     const head = Buffer.alloc(PROGRAM_HEAD_BYTES);
@@ -56,7 +56,7 @@ function libcOf(needed: readonly string[]): Libc | undefined {
   return needed.some((name) => name === 'libc.so' || name.startsWith('libc.musl-')) ? 'musl' : undefined;
 }
 
-/** @returns why the file must not be given to the system to load; undefined where it may. */
+/** @returns why the file must not be loaded; undefined if it may. */
 function unfit(bytes: Uint8Array): string | undefined {
   const library = inspectElf(bytes);
   if (typeof library === 'string') return library;
@@ -66,41 +66,36 @@ function unfit(bytes: Uint8Array): string | undefined {
   return wanted && wanted !== found ? `built for ${wanted}, and this runtime uses ${found}` : undefined;
 }
 
-/** What an error says, in one line. */
-export function firstLine(error: unknown): string {
-  return String((error as Error | undefined)?.message ?? error).split('\n', 1)[0]!;
-}
-
 /**
- * @param danger says why the path must not be trusted, if so.
- * @returns the addon, or why not; undefined: no such file.
+ * @param danger returns why the path must not be trusted, if so.
+ * @returns the addon, or why not; undefined if there is no such file.
  */
 export function tryAddon(path: string, danger: (path: string) => string | undefined): NativeAddon | string | undefined {
   try {
-    // In this order: nobody else can change what is read and loaded after the first answer.
+    // In this order: once `danger` approves, no other user can change what is read and loaded.
     const problem = danger(path) ?? unfit(readRegularFile(path, ADDON_BYTES, 'follow'));
     if (problem) return problem;
-    // Any place will do for an absolute path. A require function reads each package.json above its place, and would wait for
-    // a FIFO there; above the root is none.
+    // An absolute path can be required from any place. `require` reads each package.json above its place, and would block on
+    // a FIFO there; above the root there is none.
     const addon = module.createRequire('/')(path) as NativeAddon | undefined;
     if (typeof addon?.version !== 'string') return 'an addon of another package';
     return addon.version === VERSION ? addon : `of version ${addon.version}, and the package is ${VERSION}`;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : firstLine(error);
   }
 }
 
-/** This package's own folder or, where a bundler has moved this code, that of the package installed beside the bundle. */
+/** This package's folder; for bundled code, the folder of the package that is installed beside the bundle. */
 function packageFolder(moduleUrl: string): string | undefined {
   const own = fileURLToPath(new URL('../..', moduleUrl));
-  // The folder above a bundle is another package's, and so is what it holds.
+  // The folder above a bundle, and all it holds, belongs to another package.
   return isPackage(own) ? own : installedFolder(moduleUrl);
 }
 
 /**
- * The folder that a module would import the package from. Node's own search opens each package.json on its way and waits
- * where that is a FIFO, and the folders above a bundle may belong to others.
+ * The folder that a module would import the package from. Node's own search opens each package.json on its way and blocks
+ * on a FIFO, and folders above a bundle may belong to other users.
  */
 function installedFolder(moduleUrl: string): string | undefined {
   const { resolve: find } = module.createRequire(moduleUrl);
@@ -116,7 +111,6 @@ function installedFolder(moduleUrl: string): string | undefined {
   return folder && realpathSync(folder);
 }
 
-/** Beside a bundle there may be anything: a build that anyone could have put there, for instance, in /tmp. */
 function isPackage(folder: string): boolean {
   return readManifest(join(folder, 'package.json'))?.name === NAME;
 }
@@ -148,12 +142,11 @@ function whyNot(attempts: readonly LoadAttempt[], moduleUrl: string | undefined)
 }
 
 /**
- * Looks for the addon: where `setting` says and nowhere else; or in the package's folder a local build, then the prebuilt
- * binary for this platform, architecture and C library. None is loaded that others may write: lib/native/writers.ts says whom that
- * means.
+ * Looks for the addon: only at the path of `setting`, if that is one; else in the package's folder a local build, then the
+ * prebuilt binary for this platform, architecture and C library. A file that others may write is not loaded (writers.ts).
  *
  * @param setting the environment's PERCPU_NATIVE: '0' for no addon, a path, or '1' or nothing for the usual places.
- * @param moduleUrl file: URL of a module two folders below the package's, or of the bundle that it is in.
+ * @param moduleUrl file: URL of a module two folders below the package's, or of its bundle.
  */
 export function loadAddon(setting: string | undefined, moduleUrl: string | undefined): NativeStatus {
   const without = (reason: string, attempts: LoadAttempt[] = []) => ({ addon: undefined, reason, attempts });

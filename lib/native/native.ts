@@ -1,9 +1,9 @@
-import { PercpuError } from '../errors.js';
+import { firstLine, PercpuError } from '../errors.js';
 import type { NativeAddon } from './addon.js';
-import { firstLine, loadAddon, type NativeStatus } from './loader.js';
+import { loadAddon, type NativeStatus } from './loader.js';
 import { ownLocation } from './own-location.js';
 
-/** Reading the environment throws where a runtime does not permit it. */
+/** Some runtimes throw without permission to read the environment. */
 function readSetting(): string | undefined {
   try {
     return process.env.PERCPU_NATIVE;
@@ -20,13 +20,12 @@ function load(): NativeStatus {
   }
 }
 
-/** The addon, or why there is none. Loaded once per thread, when this module is; that never throws. */
+/** The addon, or why there is none. Loaded once per thread, with this module; loading never throws. */
 export const native: NativeStatus = load();
 
 /**
- * @returns the addon.
- * @throws PercpuError `ERR_UNSUPPORTED_PLATFORM` away from Linux, `ERR_NATIVE_UNAVAILABLE` where it did not load, with
- *   what was tried as `cause`.
+ * @throws PercpuError `ERR_UNSUPPORTED_PLATFORM` on other systems than Linux; `ERR_NATIVE_UNAVAILABLE` if the addon did not
+ *   load, with the attempts as `cause`.
  */
 export function requireNative(feature: string): NativeAddon {
   if (native.addon) return native.addon;

@@ -8,7 +8,7 @@ const USUAL_PAGE_BYTES = 4096;
 
 /**
  * @param auxv the content of /proc/PID/auxv of a 64-bit process: pairs of words, type and value.
- * @returns bytes of a memory page, or undefined where it does not tell. Source: proc_pid_auxv(5), getauxval(3).
+ * @returns bytes of a memory page, if it has them. Source: proc_pid_auxv(5), getauxval(3).
  */
 export function parseAuxvPageBytes(auxv: Uint8Array, littleEndian = endianness() === 'LE'): number | undefined {
   const words = new DataView(auxv.buffer, auxv.byteOffset, auxv.byteLength);
@@ -30,7 +30,7 @@ function pageBytesFromProc(): number | undefined {
 
 let known: number | undefined;
 
-/** @returns bytes of a memory page on this machine: a power of two, 4,096 where nothing tells. */
+/** @returns bytes of a memory page on this machine: a power of two; 4,096 if the system does not tell. */
 export function pageBytes(): number {
   known ??= native.addon?.pageBytes() ?? pageBytesFromProc() ?? USUAL_PAGE_BYTES;
   return known;

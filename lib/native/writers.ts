@@ -1,33 +1,33 @@
 import { lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { codeOf } from '../errors.js';
 
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITES = 0o020;
-/** In such a folder an entry is its owner's to rename and remove: /tmp. */
+/** In such a folder (/tmp), only its owner can rename or remove an entry. */
 const STICKY = 0o1000;
 
-/** As many as the kernel follows; path_resolution(7). */
 const MOST_LINKS = 40;
 
-/** One part of the way to a file: a folder, a link, or the file itself. */
+/** One part of a path: a folder, a link, or the file itself. */
 interface Step {
   path: string;
   stat: Stats;
 }
 
-/** Where a runtime that restricts access does not let us look, there is nothing to see; what is missing ends the way. */
+/** `'hidden'`: a runtime that restricts access refuses; `'missing'` ends the path. */
 function look(path: string): Stats | 'missing' | 'hidden' {
   try {
     return lstatSync(path);
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     return code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'hidden';
   }
 }
 
 /**
  * @param from a folder above `path`.
- * @returns what the system passes from that folder on, both ends included and links followed; path_resolution(7).
+ * @returns every step of resolving `path` from that folder on, both ends included and links followed; path_resolution(7).
  */
 function wayTo(path: string, from: string): { steps: Step[]; isComplete: boolean } {
   const steps: Step[] = [];
@@ -54,7 +54,6 @@ function wayTo(path: string, from: string): { steps: Step[]; isComplete: boolean
   return { steps, isComplete: true };
 }
 
-/** Whether a path is this folder's or below it. */
 function isIn(folder: string, path: string): boolean {
   const way = relative(folder, path);
   return way !== '..' && !way.startsWith('../');
@@ -74,16 +73,16 @@ function ask(id: (() => number) | undefined): number | undefined {
   }
 }
 
-/** Users and groups whose writing changes nothing: they can make this program do what they like anyway. */
+/** Users and groups that control this program anyway. */
 interface Trusted {
   users: Set<number>;
   groups: Set<number>;
 }
 
 /**
- * Root and this user; their private groups, which have their user's number and nobody else in them: with umask 002, as
- * distributions set it for such users, everything is writable for the group. Then everybody who may write the running code
- * itself, `code` being the way to it: an application's files often belong to another user than the one that runs it.
+ * Root and this user, and their private groups, which have the user's number and no other member: distributions set umask
+ * 002 for such users, so their files are writable for the group. Also all who may write the running code, whose path is
+ * `code`: an application's files often belong to another user than the one that runs it.
  */
 function trusted(code: Step[]): Trusted {
   const user = ask(process.geteuid);
@@ -99,7 +98,7 @@ function trusted(code: Step[]): Trusted {
 
 const isSticky = (stat: Stats) => stat.isDirectory() && (stat.mode & STICKY) !== 0;
 
-/** @returns who, besides those who are trusted, may change what is at this step; undefined for nobody. */
+/** @returns who may change this step without being trusted, if anyone. */
 function strangerAt({ stat }: Step, { users, groups }: Trusted): string | undefined {
   if (!users.has(stat.uid)) return `user ${stat.uid}`;
   if (stat.isSymbolicLink()) return undefined;
@@ -110,18 +109,18 @@ function strangerAt({ stat }: Step, { users, groups }: Trusted): string | undefi
 const refusal = (who: string, path: string) => `refused: ${who} may write '${path}'`;
 
 /**
- * Whether others could put code of theirs at a path where this program is about to load some.
+ * Whether other users could put their code at a path that this program is about to load.
  *
- * Looked at are the file, each folder from the package's own on, and those above it that the running code does not have above
- * itself: who may write one of the latter may replace that code as well. With nobody else able to write any of them, nothing
- * can change between this look and the loading, though both go by the path. In sticky folders above the package's only the
- * owners of the entries can, which are looked at in turn.
+ * It checks the file, each folder from the package's on, and the folders above that are not also above the running code: a
+ * user who may write one of those could replace the running code too. If no other user may write any of these, nothing
+ * changes between this check and the loading, though both use the path. In a sticky folder above the package's, only the
+ * owners of entries can change them, and the entries are checked in turn.
  *
- * Not seen: access control lists that give a private group's rights to others.
+ * Not detected: access control lists that give a private group's rights to others.
  *
  * @param packageFolder a folder above `path`.
  * @param code the file of the running code.
- * @returns why not to load it; undefined where nobody else may write, or no such file is there.
+ * @returns why not to load it; undefined if no other user may write it, or there is no such file.
  */
 export function strangersReason(path: string, packageFolder: string, code: string): string | undefined {
   const folder = resolve(packageFolder);
@@ -141,10 +140,7 @@ export function strangersReason(path: string, packageFolder: string, code: strin
   return undefined;
 }
 
-/**
- * The same for a path that the user has chosen: whose file it is, is theirs to decide. What anyone may write, nobody has
- * decided about.
- */
+/** The same for a path that the user chose: any owner is accepted, but not a file that everyone may write. */
 export function anyonesReason(path: string): string | undefined {
   const isOpen = ({ stat }: Step) => (stat.mode & OTHERS_WRITE) !== 0 && !stat.isSymbolicLink() && !isSticky(stat);
   const way = wayTo(path, '/');

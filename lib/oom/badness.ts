@@ -10,20 +10,20 @@ import {
 } from './checks.js';
 import type { OomMemory, OomTask, PageBounds } from './memory.js';
 
-/** Which figures a badness is made of. */
+/** Which figures make a badness. */
 export type OomPrecision = 'approximate' | 'precise';
 
-/** @returns pages that one unit of `oom_score_adj` weighs: a thousandth of `totalPages`, rounded down, so 0 below 1,000. */
+/** @returns pages per unit of `oom_score_adj`: a thousandth of `totalPages`, rounded down, so 0 below 1,000. */
 export function adjUnitPages(totalPages: number): number {
   return Math.trunc(totalPages / 1000);
 }
 
-/** @returns whether no state of memory can make `task` a victim: init and kernel threads. */
+/** @returns whether `task` is never a victim: init and kernel threads. */
 export function isUnkillable(task: OomTask): boolean {
   return task.pid === 1 || Boolean(task.kernelThread);
 }
 
-/** @returns whether `task` competes by its size: what `oom_badness()` of mm/oom_kill.c gives a figure for. */
+/** @returns whether `task` competes by its size, as `oom_badness()` of mm/oom_kill.c decides. */
 export function isEligible(task: OomTask): boolean {
   return !(
     isUnkillable(task) ||
@@ -34,7 +34,7 @@ export function isEligible(task: OomTask): boolean {
   );
 }
 
-/** @returns the part of a badness that is known without any counter: page tables + `oom_score_adj` x unit, in pages. */
+/** @returns the part of a badness that needs no counter: page tables + `oom_score_adj` x unit, in pages. */
 function knownPages(task: OomTask, mm: OomMemory, adjUnit: number): number {
   return requirePages(mm.pageTablePages(), task.pid, 'pageTablePages()') + (task.oomScoreAdj ?? 0) * adjUnit;
 }
@@ -48,8 +48,8 @@ export function preciseBadness(task: OomTask, adjUnit: number): number {
 }
 
 /**
- * @returns the approximate badness of an eligible `task`, in pages. Its swap is the lower bound: on a counter tree, whose
- *   bounds are one-sided, that is the approximate sum.
+ * @returns the approximate badness of an eligible `task`, in pages. Its swap is the lower bound, which is the approximate sum
+ *   of a counter tree.
  */
 export function approximateBadness(task: OomTask, adjUnit: number): number {
   const mm = requireMemory(task);
@@ -58,13 +58,13 @@ export function approximateBadness(task: OomTask, adjUnit: number): number {
   return requirePages(rss + swap + knownPages(task, mm, adjUnit), task.pid, 'badness');
 }
 
-/** @returns where the precise badness of an eligible `task` must lie, in pages, without any precise sum. */
+/** @returns the range of the precise badness of an eligible `task`, in pages, without any precise sum. */
 export function badnessBounds(task: OomTask, adjUnit: number): PageBounds {
   const mm = requireMemory(task);
   const rss = mm.rssBounds();
   const swap = mm.swap();
   const tables = mm.pageTablePages();
-  // One look for what is nearly always so: this runs for every task of a scan.
+  // One test for the usual case: this runs for every task of a scan.
   const isSound =
     Number.isSafeInteger(rss?.min) &&
     Number.isSafeInteger(rss.max) &&
@@ -86,17 +86,17 @@ export function badnessBounds(task: OomTask, adjUnit: number): PageBounds {
 }
 
 /**
- * How much there is to gain by killing `task`, as `oom_badness()` of mm/oom_kill.c counts it:
+ * What killing `task` frees, as `oom_badness()` of mm/oom_kill.c counts it:
  *
  *     resident pages + swap entries + page-table pages + oom_score_adj x (totalPages / 1000)
  *
- * with an integer division. It can be negative. `origin` and `dying` say nothing about size and are not looked at.
+ * with an integer division. It can be negative. `origin` and `dying` do not matter.
  *
  * @param totalPages RAM + swap in pages, or what a memory cgroup, cpuset or mempolicy allows of it; 1 .. 2^53 - 1.
  * @param precision `'precise'`, the default, sums the counters; `'approximate'` reads `rss()` and the lower bound of swap.
- * @returns pages; `null` when the task is not eligible: pid 1, `kernelThread`, `oomScoreAdj` -1000, `skip`, `inVfork`, or
+ * @returns pages; `null` if the task is not eligible: pid 1, `kernelThread`, `oomScoreAdj` -1000, `skip`, `inVfork`, or
  *   no `mm`.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` (a figure that is no safe integer, bounds whose
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` (a figure that is not a safe integer, bounds with
  *   min > max); both name the pid. What a method of `task.mm` throws.
  */
 export function oomBadness(task: OomTask, totalPages: number, precision: OomPrecision = 'precise'): number | null {
@@ -113,11 +113,11 @@ export function oomBadness(task: OomTask, totalPages: number, precision: OomPrec
  *
  *     (1000 + badness x 1000 / totalPages) x 2 / 3
  *
- * with each division rounded towards 0. An empty task scores 666, one that fills memory 1,333, with `oomScoreAdj` 1000
- * as well 2,000.
+ * with each division rounded towards 0. An empty task scores 666; one that fills memory scores 1,333, and 2,000 with
+ * `oomScoreAdj` 1000.
  *
- * @returns an integer, never below 0; 0 for a task that is not eligible.
- * @throws what {@link oomBadness} throws; RangeError `ERR_OUT_OF_RANGE` when the score is no safe integer.
+ * @returns an integer, at least 0; 0 for a task that is not eligible.
+ * @throws what {@link oomBadness} throws; RangeError `ERR_OUT_OF_RANGE` if the score is not a safe integer.
  */
 export function oomScore(task: OomTask, totalPages: number): number {
   const badness = oomBadness(task, totalPages);
@@ -127,8 +127,7 @@ export function oomScore(task: OomTask, totalPages: number): number {
   return score;
 }
 
-/** @returns what a badness in pages is on the scale of `oomScore`, at least 0. */
 export function scoreOfBadness(badness: number, totalPages: number): number {
-  // BigInt divides as C does, and badness x 1000 does not fit a double's 53 bits on every machine.
+  // BigInt divides like C, and badness x 1000 can exceed a double's 53 bits.
   return Math.max(0, Number(((1000n + (BigInt(badness) * 1000n) / BigInt(totalPages)) * 2n) / 3n));
 }

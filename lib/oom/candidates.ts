@@ -5,8 +5,8 @@ import type { OomTask } from './memory.js';
 export type Preference = (task: OomTask) => number;
 
 /**
- * The eligible tasks of one selection in scan order, with what is known of each one's badness: a range of pages that
- * shrinks to one value when the task is summed. Parallel arrays, so that a scan keeps no object per task.
+ * The eligible tasks of one selection in scan order, each with the range of its badness in pages, which shrinks to one value
+ * when the task is summed. Parallel arrays, so that a scan makes no object per task.
  */
 export class Candidates {
   readonly tasks: OomTask[] = [];
@@ -14,11 +14,10 @@ export class Candidates {
   readonly lower: number[] = [];
   /** Highest possible badness; the precise one, once summed. */
   readonly upper: number[] = [];
-  /** Approximate badness; filled only when asked for. */
+  /** Approximate badness; empty unless asked for. */
   readonly approximate: number[] = [];
-  /** Highest of all lowest possible badnesses, as scanned: whoever cannot reach it cannot win. */
+  /** Highest of all lowest possible badnesses, as scanned: a task that cannot reach it cannot win. */
   highestMinimum = Number.NEGATIVE_INFINITY;
-  /** Tasks summed precisely. */
   preciseSums = 0;
   /** Whether every precise sum lay within the bounds read before it. */
   consistent = true;
@@ -47,7 +46,6 @@ export class Candidates {
     if (min + preferred > this.highestMinimum) this.highestMinimum = min + preferred;
   }
 
-  /** Sums candidate `i` precisely. */
   sum(i: number): void {
     const task = this.tasks[i]!;
     const badness = preciseBadness(task, this.#adjUnit) + this.#preference(task);
@@ -57,7 +55,7 @@ export class Candidates {
     this.upper[i] = badness;
   }
 
-  /** Sums candidate `i` unless its bounds already name one value or `limit` sums have been made. */
+  /** Sums candidate `i`, unless its bounds leave one value or `limit` sums have been made. */
   sumIfOpen(i: number, limit: number): void {
     if (this.lower[i]! < this.upper[i]! && this.preciseSums < limit) this.sum(i);
   }

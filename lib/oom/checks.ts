@@ -2,25 +2,18 @@ import { invalidArgType, outOfRange } from '../errors.js';
 import { requireInteger } from '../validate.js';
 import type { OomMemory, OomTask, PageBounds } from './memory.js';
 
-// These run several times per task of a scan, so no message is put together before something is wrong.
+// These run several times per task of a scan, so messages are composed only on failure.
 
 /** `oom_score_adj` at which a task is never killed for its size; proc_pid_oom_score_adj(5). */
 export const OOM_SCORE_ADJ_MIN = -1000;
 /** `oom_score_adj` at which all of memory is added to a task's badness; proc_pid_oom_score_adj(5). */
-export const OOM_SCORE_ADJ_MAX = 1000;
+const OOM_SCORE_ADJ_MAX = 1000;
 
-/**
- * @returns `totalPages`, the memory the OOM killer shares out, when it is a positive safe integer.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`.
- */
 export function requireTotalPages(totalPages: unknown): number {
   return requireInteger(totalPages, 'totalPages', { min: 1, max: Number.MAX_SAFE_INTEGER });
 }
 
-/**
- * @returns `task`, when it is an object with an integer `pid` >= 0 and an `oomScoreAdj` in -1000..1000, if any.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE` that names the pid.
- */
+/** Requires an integer `pid` >= 0, and `oomScoreAdj`, if present, from -1000 to 1000. */
 export function requireTask(task: unknown): OomTask {
   if (typeof task !== 'object' || task === null) throw invalidArgType('a task', 'an object', task);
   const { pid, oomScoreAdj: adj } = task as OomTask;
@@ -33,10 +26,7 @@ export function requireTask(task: unknown): OomTask {
   return task as OomTask;
 }
 
-/**
- * @returns the memory of `task`, when it has every method of {@link OomMemory}.
- * @throws TypeError `ERR_INVALID_ARG_TYPE` that names the pid.
- */
+/** Requires every method of {@link OomMemory}. */
 export function requireMemory({ mm, pid }: OomTask): OomMemory {
   if (
     typeof mm?.rss !== 'function' ||
@@ -52,10 +42,7 @@ export function requireMemory({ mm, pid }: OomTask): OomMemory {
   return mm;
 }
 
-/**
- * @returns `pages`, when it is a safe integer.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; both name `figure` and the pid.
- */
+/** Requires a safe integer; errors name `figure` and the pid. */
 export function requirePages(pages: number, pid: number, figure: string): number {
   if (Number.isSafeInteger(pages)) return pages;
   const argument = `${figure} of pid ${pid}`;
@@ -63,10 +50,7 @@ export function requirePages(pages: number, pid: number, figure: string): number
   throw outOfRange(argument, 'a safe integer (at most 2^53 - 1 either way)', pages);
 }
 
-/**
- * @returns `bounds`, when both ends are safe integers and `min <= max`.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; both name `figure` and the pid.
- */
+/** Requires safe integers with `min <= max`; errors name `figure` and the pid. */
 export function requireBounds(bounds: PageBounds, pid: number, figure: string): PageBounds {
   if (typeof bounds !== 'object' || bounds === null) {
     throw invalidArgType(`${figure} of pid ${pid}`, 'an object { min, max }', bounds);

@@ -1,6 +1,6 @@
 /**
- * Gives indices by falling `key[index]`, the higher index first among equals: a binary heap, O(n) to build and O(log n) per
- * index taken, for a reader who stops long before the end. `key` must not change for an index still inside.
+ * Returns indices by falling `key[index]`, of equal keys the higher index first. A binary heap: O(n) to build, O(log n) per
+ * index, because most searches stop early. `key` must not change for an index that is still in the heap.
  */
 export class FallingMaximum {
   readonly #heap: number[];
@@ -12,7 +12,6 @@ export class FallingMaximum {
     for (let at = (indices.length >> 1) - 1; at >= 0; at--) this.#sink(at);
   }
 
-  /** @returns the next index; `undefined` when none is left. */
   take(): number | undefined {
     const heap = this.#heap;
     const top = heap[0];

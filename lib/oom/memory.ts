@@ -1,24 +1,24 @@
-/** A range of whole pages, both ends included: the true figure lies in it. */
+/** A range of whole pages that holds the true figure, both ends included. */
 export interface PageBounds {
   min: number;
   max: number;
 }
 
 /**
- * The memory of one task, in whole pages, as far as the OOM ranking needs it. A simulated `mm` and a real process both
- * implement it. "Precise" methods may cost O(cpus); all others are expected to be O(1).
+ * What the OOM ranking needs of a task's memory, in whole pages. A simulated `mm` and a real process implement it. Precise
+ * methods may cost O(CPUs); all others should be O(1).
  *
- * Every figure is a safe integer. `rssBounds()` holds `rssSum()` and `swap()` holds `swapSum()`, unless the memory changes
- * between the two calls.
+ * Every figure is a safe integer. `rssSum()` lies within `rssBounds()` and `swapSum()` within `swap()`, unless the memory
+ * changes between the two calls.
  */
 export interface OomMemory {
   /** Resident pages (file + anon + shmem), approximate. */
   rss(): number;
   /** Resident pages, precise. */
   rssSum(): number;
-  /** Where `rssSum()` must lie, known without summing. */
+  /** The range of `rssSum()`, known without summing. */
   rssBounds(): PageBounds;
-  /** Where `swapSum()` must lie, known without summing. */
+  /** The range of `swapSum()`, known without summing. */
   swap(): PageBounds;
   /** Swap entries, precise. One entry stands for one page. */
   swapSum(): number;
@@ -26,22 +26,22 @@ export interface OomMemory {
   pageTablePages(): number;
 }
 
-/** One task as the OOM killer sees it. All flags default to `false`. */
+/** A task as the OOM killer sees it. All flags default to `false`. */
 export interface OomTask {
   /** An integer, 0 or more. Pid 1 is init and never killed. */
   pid: number;
   name?: string;
-  /** `null` or missing: the task has given its memory back, as an exiting one does, and is not eligible. */
+  /** `null` or missing: the task has freed its memory, as when it exits, and is not eligible. */
   mm?: OomMemory | null;
   /** `/proc/PID/oom_score_adj`, -1000 to 1000, default 0. At -1000 the task is never killed for its size. */
   oomScoreAdj?: number;
-  /** Has no user memory; never killed. */
+  /** A kernel thread has no user memory and is never killed. */
   kernelThread?: boolean;
-  /** Between `vfork` and `exec`: the memory is its parent's. */
+  /** Between `vfork` and `exec`, the memory is the parent's. */
   inVfork?: boolean;
-  /** Memory already reaped, or given up on: nothing to gain here. */
+  /** Its memory was reaped, or reaping failed: killing it frees nothing. */
   skip?: boolean;
-  /** Asked to be killed first (in the kernel: a task in `swapoff`, or one that makes KSM unmerge). */
+  /** Asked to be killed first (in the kernel, a task in `swapoff` or one that makes KSM unmerge). */
   origin?: boolean;
   /** An earlier victim that has not exited yet. */
   dying?: boolean;

@@ -2,16 +2,15 @@ import { outOfRange } from '../errors.js';
 import type { OomTask } from './memory.js';
 
 /**
- * Notices a task object that comes a second time, so that an iterable that goes round in circles ends in an error rather
- * than never. As long as pids rise, as they do in a scan of /proc, no task can be a repeated one and nothing is looked
- * up; a set of all tasks is built at the first pid that does not rise.
+ * Detects a task object that was given before, so that a cyclic iterable ends in an error. While pids rise, as in a scan of
+ * /proc, no task is a repeated one and no lookup is needed. The first pid that does not rise builds a set of all tasks.
  */
 export class RepeatGuard {
   #highestPid = -1;
   #rising: OomTask[] = [];
   #seen: Set<OomTask> | undefined;
 
-  /** @throws RangeError `ERR_OUT_OF_RANGE` that names the pid when this very object was given before. */
+  /** @throws RangeError `ERR_OUT_OF_RANGE` that names the pid if this object was given before. */
   check(task: OomTask): void {
     if (this.#seen === undefined) {
       if (task.pid > this.#highestPid) {

@@ -10,11 +10,11 @@ import { type Strategy, strategies } from './strategies.js';
 
 /**
  * How a victim is found:
- * - `'exact'`: always the victim and the badness of `'precise'`, with as few precise sums as that takes;
- * - `'kernel'`: the two passes of the kernel series up to its version 16 (version 17 dropped them), right as long as
+ * - `'exact'`: the victim and the badness of `'precise'`, with as few precise sums as possible;
+ * - `'kernel'`: the two passes of the kernel series up to its version 16 (version 17 dropped them); right if
  *   `maxPreciseSums` suffices;
- * - `'precise'`: a precise sum for every eligible task;
- * - `'approximate'`: no precise sum at all.
+ * - `'precise'`: a precise sum of every eligible task;
+ * - `'approximate'`: no precise sum.
  */
 export type OomStrategy = 'exact' | 'kernel' | 'precise' | 'approximate';
 
@@ -24,34 +24,34 @@ export interface SelectVictimOptions {
   /** Default `'exact'`. */
   strategy?: OomStrategy;
   /**
-   * Most tasks to sum precisely, an integer >= 0; a task beyond it counts as its lowest possible badness. Default 16 for
-   * `'kernel'`, no limit for `'exact'`; the other two do not look at it.
+   * Most precise sums, an integer >= 0; a task beyond it counts with its lowest possible badness. Default 16 for `'kernel'`,
+   * no limit for `'exact'`; the other two ignore it.
    */
   maxPreciseSums?: number;
 }
 
 export interface VictimSelection {
-  /** `null` when no task is eligible, or the selection was aborted. */
+  /** `null` if no task is eligible, or the selection was aborted. */
   victim: OomTask | null;
   /**
-   * The victim's badness in pages: precise from `'precise'` and `'exact'`; approximate from `'approximate'`; its lowest
-   * possible one where `maxPreciseSums` was used up. `null` without a victim, or for an `origin` that is not eligible.
+   * The victim's badness in pages: precise with `'precise'` and `'exact'`, approximate with `'approximate'`; its lowest
+   * possible one if `maxPreciseSums` was used up. `null` without a victim, or for an `origin` that is not eligible.
    */
   badness: number | null;
   /**
-   * No other task can have a higher precise badness than the victim. `false` for an `origin`, which is not chosen for its
-   * size, and when a precise sum lay outside the bounds read before it. `true` when there is no victim to be wrong about.
+   * Whether no other task can have a higher precise badness than the victim. `false` for an `origin`, which is not chosen
+   * for its size, and if a precise sum lay outside the bounds read before it. `true` without a victim.
    */
   certain: boolean;
-  /** An earlier victim is still exiting: nobody is to be killed now. */
+  /** An earlier victim is still exiting: no task is to be killed now. */
   aborted: boolean;
   /** Tasks taken from the iterable. */
   considered: number;
-  /** Those of them that compete by their size (see `oomBadness`), plus an `origin`. */
+  /** Tasks that compete by their size (see `oomBadness`), plus an `origin`. */
   eligible: number;
   /** Tasks whose counters were summed precisely. */
   preciseSums: number;
-  /** Wall-clock time of the whole selection, nanoseconds. */
+  /** Wall-clock time of the selection, nanoseconds. */
   elapsedNs: number;
 }
 
@@ -62,15 +62,15 @@ const strategyNames = Object.keys(strategies) as OomStrategy[];
  * Chooses the task the OOM killer should kill. It ranks; it never kills.
  *
  * The tasks are scanned once, in the order given, by the rules of `oom_evaluate_task()` in mm/oom_kill.c:
- * 1. init and kernel threads are passed over;
- * 2. a `dying` task aborts the selection, or is passed over if it is marked `skip`;
- * 3. an `origin` task is chosen at once, and no later task is looked at; even one that is not eligible by its size;
- * 4. of the eligible tasks the one with the highest badness wins, the later scanned of equals.
+ * 1. init and kernel threads are skipped;
+ * 2. a `dying` task aborts the selection; with `skip` it is skipped;
+ * 3. an `origin` task is chosen at once, even if it is not eligible by its size, and the scan ends;
+ * 4. of the eligible tasks, the one with the highest badness wins; of equal ones, the later.
  *
- * All strategies read every eligible task's bounds, so they reject the same input. A task whose bounds leave one value is
- * never summed by `'exact'` and `'kernel'`, and does not count towards `maxPreciseSums`.
+ * All strategies read every eligible task's bounds, so they reject the same input. `'exact'` and `'kernel'` do not sum a task
+ * whose bounds leave one value.
  *
- * @param tasks finite; consumed once, and closed early at rule 2 or 3.
+ * @param tasks finite; consumed once, and closed early by rule 2 or 3.
  * @throws TypeError `ERR_INVALID_ARG_TYPE`: `tasks` not iterable, a task not an object or with a wrong `mm`, `options`.
  *   RangeError `ERR_OUT_OF_RANGE`: a value out of range, bounds with min > max, or a task object given twice; each names the
  *   pid. What the iterable or a method of a task's `mm` throws.

@@ -2,9 +2,9 @@ import type { Candidates } from './candidates.js';
 import { FallingMaximum } from './falling-maximum.js';
 
 /**
- * How a victim is found among candidates; `limit` is the most precise sums it may make.
+ * Finds a victim among candidates with at most `limit` precise sums.
  *
- * The two-pass strategies start alike. Each bar is what is known of one task's badness, in scan order:
+ * The two-pass strategies start alike. Each bar is the range of one task's badness, in scan order:
  *
  *     badness ------------------------------->
  *     A      [=====]           :
@@ -13,30 +13,30 @@ import { FallingMaximum } from './falling-maximum.js';
  *     D                        [====]        survivor, and the highest minimum
  *     E                   [====:=======]     survivor
  *                              ^
- *                    the highest minimum: whoever ends below it cannot win
+ *                    the highest minimum: a task that ends below it cannot win
  *
- * `kernel` then goes through B, D and E in this order and sums each that can still reach the highest figure known;
- * `exact` sums E first, and stops there if the sum is above the maxima of D and B.
+ * `kernel` then visits B, D and E in this order, and sums each that can still reach the highest figure known. `exact` sums E
+ * first, and stops if the sum is above the maxima of D and B.
  *
- * @returns the index of the victim; -1 when there are no candidates.
+ * @returns the index of the victim; -1 without candidates.
  */
 export type Strategy = (candidates: Candidates, limit: number) => number;
 
-/** Sums everyone: the truth that the others are measured against. `limit` does not apply. */
+/** Sums every task: the reference for the others. `limit` does not apply. */
 function precise(candidates: Candidates): number {
   for (let i = 0; i < candidates.length; i++) candidates.sum(i);
   return lastHighest(candidates.lower);
 }
 
-/** Sums nobody: what kernels do that only know approximate sums. */
+/** Sums no task, like kernels that have only approximate sums. */
 function approximate(candidates: Candidates): number {
   return lastHighest(candidates.approximate);
 }
 
 /**
  * The second pass of the kernel series, versions 10 to 16. The bar begins at the highest minimum and rises with each sum
- * above it; a candidate whose maximum is below the bar is not summed. Those beyond `limit` count as their lowest possible
- * badness. The choice of the first pass stands where no candidate reaches the bar, which takes sums outside their bounds.
+ * above it. A candidate whose maximum is below the bar is not summed; one beyond `limit` counts with its lowest possible
+ * badness. The choice of the first pass stands if no candidate reaches the bar, which requires sums outside their bounds.
  */
 function kernel(candidates: Candidates, limit: number): number {
   const { lower, upper } = candidates;
@@ -53,15 +53,15 @@ function kernel(candidates: Candidates, limit: number): number {
 }
 
 /**
- * Takes the survivors by falling highest possible badness and stops at the first that cannot win any more: no strategy
- * that is never wrong sums fewer. Those beyond `limit` count as their lowest possible badness.
+ * Visits the survivors by falling highest possible badness and stops at the first that cannot win: no strategy that is
+ * always right sums fewer. A task beyond `limit` counts with its lowest possible badness.
  */
 function exact(candidates: Candidates, limit: number): number {
   const { lower, upper } = candidates;
   const order = new FallingMaximum(survivors(candidates), upper);
   let best = -1;
   for (let i = order.take(); i !== undefined; i = order.take()) {
-    // Of equals the later scanned wins, so a task whose maximum only equals the best still has to be looked at if later.
+    // Of equal ones the later wins, so a later task whose maximum equals the best can still win.
     if (best !== -1 && !(upper[i]! > lower[best]! || (upper[i]! === lower[best]! && i > best))) break;
     candidates.sumIfOpen(i, limit);
     if (best === -1 || lower[i]! > lower[best]! || (lower[i]! === lower[best]! && i > best)) best = i;
@@ -76,7 +76,6 @@ function survivors({ upper, highestMinimum }: Candidates): number[] {
   return indices;
 }
 
-/** @returns the index of the highest value, the last of equals; -1 when there are none. */
 function lastHighest(values: readonly number[]): number {
   let best = -1;
   for (let i = 0; i < values.length; i++) if (best === -1 || values[i]! >= values[best]!) best = i;

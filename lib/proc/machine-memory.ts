@@ -1,19 +1,17 @@
 import { totalmem } from 'node:os';
 import { readTreeFile } from '../regular-file.js';
 
-/** What the machine behind a proc tree can hold, in bytes. */
 export interface MachineMemory {
   ramBytes: number;
   swapBytes: number;
-  /** What is left of it. */
   swapFreeBytes: number;
-  /** Whether the kernel swaps anonymous memory at all; proc_sys_vm(5). */
+  /** 0: the kernel does not swap anonymous memory; proc_sys_vm(5). */
   swappiness: number;
 }
 
 const USUAL_SWAPPINESS = 60;
 
-/** @returns the bytes of a line of a tree's `meminfo`; undefined where there is none. Source: proc_meminfo(5). */
+/** @returns a function that gives the bytes of a line of `meminfo`, if present. Source: proc_meminfo(5). */
 export function readMeminfo(root: string): (name: string) => number | undefined {
   const meminfo = readTreeFile(`${root}/meminfo`) ?? '';
   return (name) => {
@@ -23,9 +21,8 @@ export function readMeminfo(root: string): (name: string) => number | undefined 
 }
 
 /**
- * @param root a proc tree. Where it has no `meminfo`, as a captured one may, RAM is this machine's.
- * @throws PercpuError `EBADMSG` where something else than a regular file is in a file's place.
- * Source: proc_meminfo(5).
+ * @param root a proc tree. If it has no `meminfo`, RAM is this machine's.
+ * @throws PercpuError `EBADMSG` if a file is not a regular one.
  */
 export function machineMemory(root: string): MachineMemory {
   const bytes = readMeminfo(root);

@@ -1,15 +1,15 @@
 import { readRegularHead } from '../regular-file.js';
 
-/** Enough of a stat file or a command line: what matters stands at the beginning. */
+/** Enough of a stat file or a command line: only their beginning is needed. */
 const HEAD_BYTES = 4_096;
-/** Ancestors that are looked at: more than any chain of launchers has. */
+/** More ancestors than any chain of launchers has. */
 const MOST_ANCESTORS = 64;
 
 const PACKAGE_MANAGERS = /^(npm|npx|pnpm|pnpx|yarn|yarnpkg|bun|bunx)(-cli)?(\.[cm]?js)?$/;
 const RUNTIMES = /^(node|nodejs|bun|deno)$/;
 const SHELLS = /^-?(sh|ash|bash|dash|ksh|zsh|busybox)$/;
 
-/** @returns the first bytes of a file; undefined where there is none to be read, or what is there is no regular file. */
+/** @returns the first bytes of a file; undefined if it cannot be read at once. */
 function readHead(path: string): string | undefined {
   try {
     return readRegularHead(path, HEAD_BYTES).toString('utf8');
@@ -18,7 +18,7 @@ function readHead(path: string): string | undefined {
   }
 }
 
-/** Fields 1, 4 and 5 of a stat file; proc_pid_stat(5). The name before them may hold anything, parentheses included. */
+/** Fields 1, 4 and 5 of a stat file; proc_pid_stat(5). The name in field 2 may contain parentheses. */
 function readFamily(directory: string): { pid: number; parent: number; group: number } | undefined {
   const text = readHead(`${directory}/stat`) ?? '';
   const [, pid, parent, group] = /^(\d+) \(.*\) [A-Za-z] (\d+) (\d+) /s.exec(text) ?? [];
@@ -29,7 +29,7 @@ function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** @param command the content of /proc/PID/cmdline: arguments that end with NUL, or a title that the process gave itself. */
+/** @param command the content of /proc/PID/cmdline: arguments that end with NUL, or a title that the process set. */
 export function isLauncher(command: string): boolean {
   // npm's title is `npm exec percpu rss`, in one argument.
   const [program = '', first = ''] = command.split('\0');
@@ -40,12 +40,11 @@ export function isLauncher(command: string): boolean {
 }
 
 /**
- * Processes that are there only because somebody looks: the calling process, and those that started it for that alone. An
- * ancestor counts when it is a package manager (`npx percpu`) or a shell with `-c`, and the whole chain from it to the calling
- * process is in one process group. An interactive shell puts each command in a group of its own, and so is none of them;
- * neither is a program that runs this package within its own work.
+ * Processes that run only to observe: the calling process and its launchers. An ancestor is a launcher if it is a package
+ * manager (`npx percpu`) or a shell with `-c`, and the whole chain from it to the calling process is in one process group. An
+ * interactive shell is none, because it puts each command in another group; neither is a program that uses this package.
  *
- * @param root the proc tree whose process ids are wanted. One in which the calling process is not has none of them.
+ * @param root a proc tree. If the calling process is not in it, there are none.
  * @returns process ids as that tree numbers them.
  */
 export function observerPids(root = '/proc'): Set<number> {

@@ -15,33 +15,30 @@ import type { ProcReader } from './files/reader.js';
 import { nativeReader } from './files/reader-native.js';
 import { tsReader } from './files/reader-ts.js';
 
-/** The proc tree of this machine. */
 export const DEFAULT_ROOT = '/proc';
 
-/** A directory like /proc, and what its figures mean. */
+/** A directory like /proc, and how to interpret its figures. */
 export interface ProcTree {
   root: string;
   /** Whether its processes are this machine's. */
   isThisMachine: boolean;
   reader: ProcReader;
-  /** Bytes of a page: what stat and statm count in. */
+  /** Bytes of a page, the unit of stat and statm. */
   pageBytes: number;
   cpus: CpuCounts;
   accounting: Accounting;
 }
 
-/** The addon where it is there, else TypeScript. */
 export const procReader: ProcReader = native.addon ? nativeReader(native.addon) : tsReader;
 
-/** Processes of another tree that are asked how their figures agree. */
 const SAMPLED_PROCESSES = 16;
 
-/** Online CPUs by the `cpuN` lines of the tree's own stat file; proc_stat(5). */
+/** Online CPUs by the `cpuN` lines of the tree's stat file; proc_stat(5). */
 function onlineCpusOf(root: string): number | undefined {
   return readTreeFile(`${root}/stat`)?.match(/^cpu\d+ /gm)?.length;
 }
 
-/** Yields after every process: trees have many that tell nothing, such as kernel threads. */
+/** Yields after every process: many processes have no figures, such as kernel threads. */
 function* sampleRows(reader: ProcReader, root: string, pids: readonly number[]): Generator<void, ProcessFiles[]> {
   const rows: ProcessFiles[] = [];
   for (const pid of pids) {
@@ -50,7 +47,7 @@ function* sampleRows(reader: ProcReader, root: string, pids: readonly number[]):
       const row = reader.readOne(root, pid, Want.ROLLUP);
       if (row.rollupKiB) rows.push(row);
     } catch {
-      // Gone, or of no use here.
+      // The process has ended, or its files cannot be read.
     }
     yield;
   }
@@ -58,8 +55,8 @@ function* sampleRows(reader: ProcReader, root: string, pids: readonly number[]):
 }
 
 /**
- * What a tree's figures mean: of another machine, or captured, they speak for themselves where enough of them can be
- * read; else they are taken for this machine's.
+ * The accounting of another machine's or a captured tree, inferred from its figures; this machine's if too few of them can
+ * be read.
  */
 function* foreignAccounting(root: string, pids: readonly number[], cpus: CpuCounts, bytes: number) {
   const rows = yield* sampleRows(procReader, root, pids);
@@ -74,7 +71,7 @@ function* foreignAccounting(root: string, pids: readonly number[], cpus: CpuCoun
   return machine.model === 'flat-percpu' ? { ...machine, batch: flatBatch(cpus.online) } : machine;
 }
 
-/** Two names of one directory have the same device and inode: /host/proc may well be this machine's. */
+/** Compares device and inode: /host/proc may be this machine's. */
 function isDefaultRoot(root: string): boolean {
   if (root === DEFAULT_ROOT) return true;
   try {
@@ -85,16 +82,16 @@ function isDefaultRoot(root: string): boolean {
   }
 }
 
-/** CPUs may come online: how long their number is believed. */
-const CPUS_BELIEVED_MS = 10_000;
+/** How long the number of CPUs is cached: CPUs may come online. */
+const CPUS_CACHED_MS = 10_000;
 
 let machineTree: ProcTree | undefined;
 let countedAt = 0;
 
-/** This machine's tree, which `readRss()` wants some 100,000 times a second. */
+/** This machine's tree. `readRss()` opens it up to 100,000 times a second. */
 function openMachineTree(): ProcTree {
   const now = performance.now();
-  if (machineTree && now - countedAt < CPUS_BELIEVED_MS) return machineTree;
+  if (machineTree && now - countedAt < CPUS_CACHED_MS) return machineTree;
   countedAt = now;
   machineTree = {
     root: DEFAULT_ROOT,
@@ -128,9 +125,9 @@ function* openInSteps(root: string | undefined): Generator<void, ProcTree> {
 }
 
 /**
- * @param root undefined for this machine's own.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`; PercpuError `ERR_UNSUPPORTED_PLATFORM` without `root` away from Linux, the
- *   system's own for a root that cannot be listed, `EBADMSG` where its `stat` is no regular file.
+ * @param root undefined for this machine's.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`; PercpuError `ERR_UNSUPPORTED_PLATFORM` without `root` on other systems than Linux,
+ *   the system's code for a root that cannot be listed, `EBADMSG` if its `stat` is not a regular file.
  */
 export function openTree(root: string | undefined): ProcTree {
   const steps = openInSteps(root);
@@ -140,11 +137,11 @@ export function openTree(root: string | undefined): ProcTree {
   }
 }
 
-/** How long opening a tree holds the event loop before it lets others have a turn. */
+/** How long opening a tree blocks the event loop at a time. */
 const SLICE_MS = 4;
 
 /**
- * The same, for those who can wait: other trees have to be asked what their figures mean, which may take a while.
+ * The same without blocking: inferring the accounting of another tree can take long.
  *
  * @throws (rejects) as {@link openTree}; PercpuError `ABORT_ERR`.
  */

@@ -3,7 +3,7 @@ import { type ProcessFiles, Want } from './files/process-row.js';
 import type { ProcTree } from './proc-tree.js';
 import { boundsPages } from './reading.js';
 
-/** Thrown out of a selection when a process it needs has ended: the selection is made again without it. */
+/** Ends a selection because a process has ended: the selection is made again without it. */
 export class ProcessGone extends Error {
   readonly pid: number;
 
@@ -13,11 +13,14 @@ export class ProcessGone extends Error {
   }
 }
 
-/** A real process's memory as the OOM ranking sees it, in pages: files that were read already, and smaps_rollup, an expensive read, when its sum is asked for. */
+/**
+ * A process's memory for the OOM ranking, from files that were read before. Only `rssSum()` may read another one:
+ * smaps_rollup, an expensive read.
+ */
 export class ProcessMemory implements OomMemory {
   readonly #tree: ProcTree;
   #files: ProcessFiles;
-  /** Whether a precise sum was wanted that could not be had. */
+  /** Whether a precise sum was denied. */
   refused = false;
 
   constructor(files: ProcessFiles, tree: ProcTree) {
@@ -25,12 +28,12 @@ export class ProcessMemory implements OomMemory {
     this.#tree = tree;
   }
 
-  /** With smaps_rollup, if that has been read meanwhile. */
+  /** With smaps_rollup, once that was read. */
   get files(): ProcessFiles {
     return this.#files;
   }
 
-  /** Whether `rssSum()` costs nothing any more. */
+  /** Whether `rssSum()` needs no further read. */
   get isSummed(): boolean {
     return this.#tree.accounting.statmPrecise || this.#files.rollupKiB !== null;
   }

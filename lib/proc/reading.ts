@@ -1,5 +1,5 @@
 import { invalidArgType } from '../errors.js';
-import { requireInteger } from '../validate.js';
+import { MAX_PID, requireInteger } from '../validate.js';
 import { errorRange } from './accounting/model.js';
 import { TICK_MS } from './boot-time.js';
 import { type ProcessFiles, Want } from './files/process-row.js';
@@ -78,9 +78,6 @@ export type ReadingWith<Options> = RssReading &
 /** A reading as it is by default. */
 export type DetailedReading = RssReading & RssBreakdown;
 
-/** Largest process id the types of the kernel hold; the kernel itself stops at 2^22. */
-export const MAX_PID = 2 ** 31 - 1;
-
 /** @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`. */
 export function requirePid(pid: unknown, argument = 'pid'): number {
   if (typeof pid !== 'number') throw invalidArgType(argument, "a number or 'self'", pid);
@@ -111,12 +108,12 @@ export function wantedFor({ accounting }: ProcTree, { breakdown, cpu }: Parts): 
   return (accounting.statmPrecise ? 0 : Want.ROLLUP) | (breakdown ? Want.STATUS : 0) | (cpu ? Want.CPU : 0);
 }
 
-/** Kernel threads and zombies have no memory, and so nothing about it can be wrong. */
+/** Kernel threads and zombies have no memory, so their figures are exact. */
 export function hasMemory(files: ProcessFiles): boolean {
   return !files.kernelThread && !(/^[ZX]$/i.test(files.state) && files.residentPages === 0 && files.statRssPages === 0);
 }
 
-/** @returns where the precise RSS must lie by the approximate one, in pages. */
+/** @returns the range of the precise RSS by the approximate one, in pages. */
 export function boundsPages(files: ProcessFiles, { accounting, cpus }: ProcTree): { min: number; max: number } {
   if (!hasMemory(files)) return { min: 0, max: 0 };
   const { under, over } = errorRange(accounting, cpus, files.threads);

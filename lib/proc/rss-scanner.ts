@@ -30,8 +30,8 @@ export interface ScanOptions extends ReadOptions {
 
 export interface RssScannerOptions extends ScanOptions {
   /**
-   * Files that may stay open between scans, four per process, three without the addon or where statm is not precise: 0 … 2^20,
-   * default 8,192. Never more than half of what RLIMIT_NOFILE allows this process.
+   * Most files that stay open between scans, 0 … 2^20, default 8,192; at most half of this process's RLIMIT_NOFILE. A process
+   * takes four, or three without the addon or if statm is not precise.
    */
   maxOpenFiles?: number;
 }
@@ -125,11 +125,11 @@ async function toReadings(
 }
 
 /**
- * Reads processes again and again, for a monitor. The files of processes seen before stay open, which makes reading them
- * two to seven times cheaper and binds them to their process: a pid that got a new owner is never mistaken for the old one.
+ * Reads processes repeatedly, for a monitor. The files of known processes stay open, which makes reading two to seven times
+ * cheaper and binds them to their process: a reused pid is never mistaken for the old process.
  *
- * With the addon, statm and schedstat show which processes of one thread have neither run nor been given or lost memory since
- * the last scan: the other files of those would say the same again, and are read only every 16 to 32 scans.
+ * With the addon, statm and schedstat show which processes of one thread are idle: they have neither run nor gained or lost
+ * memory since the last scan. Their other files are unchanged, and are read only every 16 to 32 scans.
  *
  * Source: proc_pid_statm(5); Documentation/scheduler/sched-stats.rst of the kernel for /proc/PID/schedstat.
  */
@@ -140,14 +140,13 @@ export class RssScanner<const Options extends RssScannerOptions = Record<never, 
   readonly #parts: Parts;
   readonly #identities: Identities | undefined;
   readonly #scanner: Scanner;
-  /** Settles when the scan before is over. */
   #last: Promise<unknown> = Promise.resolve();
   /** Aborted by destroy(). */
   readonly #life = new AbortController();
 
   /**
-   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ENOENT`, `ENOTDIR` for a root that is
-   *   not there or no directory; `ERR_UNSUPPORTED_PLATFORM` away from Linux without `root`.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ENOENT`, `ENOTDIR` if `root` is not a
+   *   directory; `ERR_UNSUPPORTED_PLATFORM` without `root` on other systems than Linux.
    */
   constructor(options?: Options) {
     const {
@@ -167,19 +166,19 @@ export class RssScanner<const Options extends RssScannerOptions = Record<never, 
     this.#scanner = this.#tree.reader.openScanner(this.#tree.root, bound);
   }
 
-  /** Files held open at this moment. */
+  /** Number of open files. */
   get openFiles(): number {
     return this.#scanner.openFiles;
   }
 
   /**
-   * Reads every process once, off the event loop with the addon. Calls are served one after another.
+   * Reads every process once; with the addon, off the event loop. Concurrent calls run one after another.
    *
    * @param options.signal ends this scan early.
-   * @returns one reading per process; those that end in between, that this user may not look at, or whose files make no sense
-   *   are left out.
-   * @throws (rejects) PercpuError `ERR_DESTROYED`; `ABORT_ERR` with the signal's reason as `cause`; `ENOENT`, `ENOTDIR` for a
-   *   root that is gone. TypeError `ERR_INVALID_ARG_TYPE`.
+   * @returns one reading per process, without those that end during the scan, that this user may not read, or whose files are
+   *   malformed.
+   * @throws (rejects) PercpuError `ERR_DESTROYED`; `ABORT_ERR` with the signal's reason as `cause`; `ENOENT`, `ENOTDIR` if the
+   *   root was removed. TypeError `ERR_INVALID_ARG_TYPE`.
    */
   async scan(options?: { signal?: AbortSignal }): Promise<ReadingWith<Options>[]> {
     const signal = requireSignal(requireOptions(options, ['signal']).signal);
@@ -252,7 +251,7 @@ export class RssScanner<const Options extends RssScannerOptions = Record<never, 
         ...(this.#pids && { pids: this.#pids }),
         ...(signal && { signal }),
       });
-      // A scan that destroy() has cut short fails in its own way.
+      // A scan that destroy() has ended rejects with ERR_DESTROYED, whatever its own result.
       const rows = await scan.finally(() => this.#requireAlive());
       requireAnyProcess(rows, this.#tree, this.#pids);
       return toReadings(rows, this.#tree, this.#parts, { all: this.#all, identities: this.#identities, signal });
@@ -265,7 +264,7 @@ export class RssScanner<const Options extends RssScannerOptions = Record<never, 
     if (this.#life.signal.aborted) throw new PercpuError('ERR_DESTROYED', 'The scanner was destroyed');
   }
 
-  /** Closes all files. Scans under way reject with `ERR_DESTROYED`. Idempotent. */
+  /** Closes all files. Running scans reject with `ERR_DESTROYED`. Idempotent. */
   destroy(): void {
     this.#life.abort();
     this.#scanner.close();
@@ -277,7 +276,7 @@ export class RssScanner<const Options extends RssScannerOptions = Record<never, 
 }
 
 /**
- * A /proc that does not list even the calling process is not the kernel's.
+ * A /proc without any process, even the calling one, is not the kernel's.
  *
  * @throws PercpuError `ERR_UNSUPPORTED_PLATFORM`.
  */
@@ -286,7 +285,6 @@ function requireAnyProcess(rows: ProcessFiles[], tree: ProcTree, pids: readonly 
   return rows;
 }
 
-/** Reads rows of a tree once, keeping no file open. */
 export async function scanTree(
   tree: ProcTree,
   request: { pids?: readonly number[] | undefined; want: number; signal?: AbortSignal | undefined },
@@ -303,11 +301,11 @@ export async function scanTree(
 }
 
 /**
- * One reading of every process, off the event loop with the addon; see {@link readRss} for what a reading says.
+ * One reading of every process, as {@link readRss}; with the addon, off the event loop.
  *
- * @returns processes that end in between, that this user may not look at, or whose files make no sense are left out.
+ * @returns the readings, without processes that end during the scan, that this user may not read, or whose files are malformed.
  * @throws (rejects) TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ABORT_ERR` with the signal's
- *   reason as `cause`; `ENOENT`, `ENOTDIR` for a root that is not there or no directory; `ERR_UNSUPPORTED_PLATFORM` away from
+ *   reason as `cause`; `ENOENT`, `ENOTDIR` if `root` is not a directory; `ERR_UNSUPPORTED_PLATFORM` on other systems than
  *   Linux.
  */
 export async function scanRss<const Options extends ScanOptions & { signal?: AbortSignal } = Record<never, never>>(

@@ -22,18 +22,17 @@ import {
  * and stat last: a process that grows in between shows more in the later ones. All of them are the same process's, though its pid
  * may have been another's before and be another's after.
  *
- * Kernel threads and zombies have no memory: all figures 0. Where only the first thread has ended, which makes /proc/PID look
- * like a zombie's, the figures are those of the other threads. Another user's smaps_rollup may be denied; `source` then says
- * 'statm'.
+ * Kernel threads and zombies have no memory: all figures are 0. If only the first thread has ended, /proc/PID looks like a
+ * zombie's; the figures are those of the other threads. Another user's smaps_rollup may be denied; `source` is 'statm' then.
  *
  * Sources: proc_pid_stat(5), proc_pid_statm(5), proc_pid_status(5), proc_pid_smaps(5).
  *
  * @param pid a process id from 1 to 2^31 - 1, or 'self'.
- * @param options.root a proc tree to read instead of /proc, of another machine for instance; its pages have this machine's
- *   size, its CPUs are those of its own `stat`, and what its files mean is told from themselves where possible.
+ * @param options.root a proc tree to read instead of /proc, such as another machine's. Its pages have this machine's size, its
+ *   CPUs are those of its `stat`, and its accounting is inferred from its files if possible.
  * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ESRCH` (no such process), `EACCES`,
- *   `EBADMSG` (a file that makes no sense, or is no regular file), with `pid` and `path`; `ENOENT`, `ENOTDIR` for a root that is
- *   not there or no directory; `ERR_UNSUPPORTED_PLATFORM` away from Linux.
+ *   `EBADMSG` (a file is malformed or not a regular one), with `pid` and `path`; `ENOENT`, `ENOTDIR` if `root` is not a
+ *   directory; `ERR_UNSUPPORTED_PLATFORM` on other systems than Linux.
  */
 export function readRss<const Options extends ReadOptions = Record<never, never>>(
   pid: number | 'self' = 'self',
@@ -49,17 +48,16 @@ export function readRss<const Options extends ReadOptions = Record<never, never>
   return reading as ReadingWith<Options>;
 }
 
-/** @returns this process's statm, or undefined where the addon cannot tell. */
 function ownResidentBytes(tree: ProcTree): number | undefined {
   const pages = native.addon?.ownResidentPages();
   return pages !== undefined && pages >= 0 ? pages * tree.pageBytes : undefined;
 }
 
 /**
- * The precise resident memory of a process, in bytes: what `process.memoryUsage.rss()` should have said. For the calling
- * process it costs about one microsecond with the addon, from a file that stays open.
+ * The precise resident memory of a process, in bytes: what `process.memoryUsage.rss()` should return. With the addon, the
+ * calling process costs about one microsecond, from a file that stays open.
  *
- * @throws as {@link readRss}; `EACCES` where only a precise figure that is denied would do.
+ * @throws as {@link readRss}; `EACCES` if the precise figure is denied.
  */
 export function rss(pid: number | 'self' = 'self'): number {
   const which = pid === 'self' ? pid : requirePid(pid);

@@ -3,24 +3,23 @@ import { readTreeFile } from '../regular-file.js';
 import { parseStat } from './files/proc-text.js';
 import { unescapeMount } from './mountinfo.js';
 
-/** What a caller cannot see of a machine's processes through a proc tree. */
 export interface Visibility {
-  /** Whether there may be processes that the tree does not show. */
+  /** Whether the tree may hide processes of the machine. */
   isRestricted: boolean;
   /** Whether its directory names every process, also those whose files cannot be read. */
   listsAll: boolean;
-  /** Why, in a sentence without a full stop; '' for nothing. */
+  /** Why, in a sentence without a full stop; '' if not restricted. */
   reason: string;
   /**
-   * Whether pid 1 is the machine's init, which is never killed. The first process of another pid namespace has that number
-   * too, and is one like any other to the OOM killer.
+   * Whether pid 1 is the machine's init, which is never killed. The first process of another pid namespace is pid 1 too, and
+   * can be killed.
    */
   hasInit: boolean;
-  /** Whether the tree numbers processes as this process's pid namespace does, and so as cgroup.procs does. */
+  /** Whether the tree has the pid numbers of this process's pid namespace, which cgroup.procs uses. */
   hasOwnPids: boolean;
 }
 
-/** Type of procfs by statfs(2): PROC_SUPER_MAGIC. A captured tree is of another one, and shows all there is in it. */
+/** PROC_SUPER_MAGIC: the type of procfs by statfs(2). A captured tree has another type and hides nothing. */
 const PROC_SUPER_MAGIC = 0x9fa0;
 /** Bit of CAP_SYS_PTRACE; capabilities(7). */
 const CAP_SYS_PTRACE = 19n;
@@ -61,7 +60,7 @@ export function parseProcMount(mountinfo: string, directory: string): ProcMount 
   return found;
 }
 
-/** Whether this process may look at every other one: a capability counts in the first user namespace only. */
+/** Whether this process may read every other one: the capability counts only in the first user namespace. */
 function mayTraceAll(status: string, uidMap: string): boolean {
   const [, effective] = /^CapEff:\s*([0-9a-f]+)$/m.exec(status) ?? [];
   const isFirstNamespace = /^\s*0\s+0\s+4294967295\s*$/.test(uidMap);
@@ -92,7 +91,7 @@ function isProcfs(root: string): boolean {
   }
 }
 
-/** The number of the calling process in a mounted procfs, whose pid namespace may be another one; '' where it has none. */
+/** The pid of the calling process in a mounted procfs, whose pid namespace may be another one; '' if it has none. */
 function ownPidIn(root: string): string {
   try {
     return readlinkSync(`${root}/self`);
@@ -118,8 +117,8 @@ function readOwn(name: string): string {
 }
 
 /**
- * Whether a proc tree shows every process of the machine to this caller: it does not where procfs is mounted with hidepid, nor
- * in a container with a pid namespace of its own.
+ * Whether a proc tree shows every process of the machine to this caller. It does not if procfs is mounted with hidepid, or in
+ * a container with another pid namespace.
  *
  * Sources: proc(5) for hidepid and gid; Documentation/filesystems/proc.rst; pid_namespaces(7).
  */
@@ -134,7 +133,7 @@ export function visibility(root: string): Visibility {
       return {
         isRestricted: true,
         listsAll: mount.hidepid === 'noaccess' && hasInit,
-        reason: `'${root}' is mounted with hidepid=${mount.hidepid}: processes of other users cannot be seen`,
+        reason: `'${root}' is mounted with hidepid=${mount.hidepid}: processes of other users are hidden`,
         hasInit,
         hasOwnPids,
       };
@@ -144,7 +143,7 @@ export function visibility(root: string): Visibility {
   return {
     isRestricted: true,
     listsAll: false,
-    reason: `'${root}' shows the processes of a container, or of another pid namespace, and none outside of it`,
+    reason: `'${root}' shows only the processes of a container or of another pid namespace`,
     hasInit,
     hasOwnPids,
   };

@@ -22,12 +22,12 @@ beforeAll(() => {
 afterAll(() => tree.remove());
 
 describeUnless(notLinux)('percpu oom', () => {
-  it('says who, why, how certain, and that nobody is killed', async () => {
+  it('names the victim, the reason and the certainty, and says that nothing is killed', async () => {
     const { code, stdout, stderr } = await percpuCli('oom', '--root', tree.root);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/Victim +database \(PID 10\): 410\.156 MiB resident/);
     expect(stdout).toMatch(/16 GiB \(4,194,304 pages\)/);
-    expect(stdout).toMatch(/goes by approximate figures takes worker\s+\(PID 11\)/);
+    expect(stdout).toMatch(/uses approximate figures kills\s+worker\s+\(PID 11\)/);
     expect(stdout).toContain('Nothing is killed.');
     expect(stdout.indexOf('database')).toBeLessThan(stdout.lastIndexOf('worker'));
   });

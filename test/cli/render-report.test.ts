@@ -1,9 +1,11 @@
 import { stripVTControlCharacters } from 'node:util';
+import pc from 'picocolors';
 import { describe, expect, it } from 'vitest';
 import { renderReport } from '../../lib/cli/render-report.js';
 import { sampleReport, sampleRun } from './sample-report.js';
 
-const PLAIN = { width: 80, color: false };
+const plain = (width: number) => ({ width, colors: pc.createColors(false) });
+const PLAIN = plain(80);
 
 /** Columns of a terminal that a line takes. */
 function columns(line: string): number {
@@ -22,7 +24,7 @@ describe('width', () => {
   it.each(widths.flatMap((width) => machines.map((cpus) => [width, cpus])))('%d columns, %d CPUs', (width, cpus) => {
     const report = sampleReport({ cpus, processes: 60 });
     for (const all of [false, true]) {
-      for (const line of lines(renderReport(report, { width, color: false, all }))) {
+      for (const line of lines(renderReport(report, plain(width), { all }))) {
         expect(columns(line), JSON.stringify(line)).toBeLessThanOrEqual(width);
       }
     }
@@ -31,16 +33,16 @@ describe('width', () => {
   it('is the same with colours', () => {
     const report = sampleReport({ processes: 60 });
     for (const width of widths) {
-      const colored = renderReport(report, { width, color: true });
+      const colored = renderReport(report, { width, colors: pc.createColors(true) });
       expect(colored).toContain('\u001b[');
-      expect(stripVTControlCharacters(colored)).toBe(renderReport(report, { width, color: false }));
+      expect(stripVTControlCharacters(colored)).toBe(renderReport(report, plain(width)));
     }
   });
 });
 
 describe('plain text', () => {
   it('has no escape codes and no control characters, whatever a process is called', () => {
-    const text = renderReport(sampleReport({ processes: 60 }), { ...PLAIN, all: true });
+    const text = renderReport(sampleReport({ processes: 60 }), PLAIN, { all: true });
     expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
     expect(text).toContain('a?[31mred?');
     expect(text).toContain('new?line');
@@ -59,7 +61,7 @@ describe('schemes', () => {
   ])('of flat %d MiB and tree %d MiB names the tighter', (flat, tree, text) => {
     const schemes = { flatBytes: flat * 2 ** 20, treeBytes: tree * 2 ** 20 };
     const report = { ...sampleReport(), schemes };
-    expect(renderReport(report, { width: 100, color: false }).replace(/\s+/g, ' ')).toMatch(text);
+    expect(renderReport(report, plain(100)).replace(/\s+/g, ' ')).toMatch(text);
   });
 });
 
@@ -70,7 +72,7 @@ describe('processes', () => {
     expect(short).toContain('and 5 more (--all shows them)');
     expect(short).toContain('25 of 30 examined differ');
     expect(short).not.toContain(String(4_194_303 - 20));
-    const long = renderReport(report, { ...PLAIN, all: true });
+    const long = renderReport(report, PLAIN, { all: true });
     expect(long).not.toContain('more (--all');
     for (const { pid } of report.processes.differing) expect(long).toContain(String(pid));
   });
@@ -91,7 +93,7 @@ describe('processes', () => {
   });
 
   it('says what monitors read, and how wrong that is now', () => {
-    const text = renderReport(sampleReport(), { ...PLAIN, width: 110 });
+    const text = renderReport(sampleReport(), plain(110));
     expect(text).toMatch(/process\.memoryUsage\(\) .* wrong: -[\d,.]+ MiB for PID/);
     expect(text).toMatch(/prom-client .* \/proc\/self\/status +right/);
     expect(text).toMatch(/Worst case +an approximate RSS is off by up to 768 KiB/);
@@ -102,7 +104,7 @@ describe('processes', () => {
     report.processes.unavailable = 'no /proc';
     report.accounting = null;
     const text = renderReport(report, PLAIN);
-    expect(text).toContain('Not to be had here: no /proc.');
+    expect(text).toContain('Not available here: no /proc.');
     expect(text).not.toContain('How this kernel counts');
     expect(text).not.toContain('What monitors here read');
   });

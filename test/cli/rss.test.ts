@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import pc from 'picocolors';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderRss, SORTS, sorted } from '../../lib/cli/render-rss.js';
-import { createColors } from '../../lib/cli/terminal.js';
 import type { RssReading } from '../../lib/proc/reading.js';
 import { type ChildOutcome, runChild } from '../support/built.js';
 import { runInTerminal, whyNoTerminal } from '../support/in-terminal.js';
@@ -253,8 +253,8 @@ describe('a table of 130,000 rows', () => {
       source: 'statm' as const,
     }));
     const accounting = { model: 'flat-percpu' as const, statmPrecise: true, batch: 32, worstCaseBytes: 4096, note: '' };
-    const options = { width: 140, colors: createColors(false), limit: readings.length };
-    const lines = renderRss(readings, accounting, options);
+    const output = { width: 140, colors: pc.createColors(false) };
+    const lines = renderRss(readings, accounting, output, { limit: readings.length });
     expect(lines.length).toBeGreaterThan(130_000);
     expect(lines[130_000]).toContain('130000');
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { outputWidth, wantsColor } from '../../lib/cli/terminal.js';
+import { indented, outputFor, outputWidth, wantsColor } from '../../lib/cli/terminal.js';
 
 const PIPE = { columns: 0 };
 const TERMINAL = { isTTY: true, columns: 140 };
@@ -28,5 +28,20 @@ describe('wantsColor', () => {
     ['a pipe with both', PIPE, { FORCE_COLOR: '1', NO_COLOR: '1' }, false],
   ])('%s', (_, stream, env, wanted) => {
     expect(wantsColor(stream as NodeJS.WriteStream, env)).toBe(wanted);
+  });
+});
+
+describe('outputFor', () => {
+  it('is plain and 80 columns wide for a pipe', () => {
+    const { width, colors } = outputFor(PIPE as NodeJS.WriteStream);
+    expect(width).toBe(80);
+    expect(colors.isColorSupported).toBe(Boolean(process.env.FORCE_COLOR) && process.env.FORCE_COLOR !== '0');
+  });
+});
+
+describe('indented', () => {
+  it('takes the indent off the width that its lines may have', () => {
+    const lines = indented({ ...outputFor(PIPE as NodeJS.WriteStream), width: 10 }, ({ width }) => ['x'.repeat(width)]);
+    expect(lines).toEqual(['  xxxxxxxx']);
   });
 });

@@ -87,13 +87,15 @@ describe('bad input', () => {
     const file = join(group({ file: '' }), 'file');
     expect(thrown(() => readCgroup(join(root, 'nowhere')))).toEqual(percpuError('ENOENT', 'nowhere'));
     expect(thrown(() => readCgroup(file))).toEqual(percpuError('ENOTDIR', file));
-    expect(thrown(() => readCgroup(group({})))).toEqual(percpuError('EINVAL', 'no memory control group'));
+    expect(thrown(() => readCgroup(group({})))).toEqual(percpuError('EINVAL', 'not a memory control group'));
     const cpuOnly = group({ 'cgroup.controllers': 'cpu\n', 'cgroup.type': 'domain\n' });
-    expect(thrown(() => readCgroup(cpuOnly))).toEqual(percpuError('EINVAL', 'no memory control group'));
+    expect(thrown(() => readCgroup(cpuOnly))).toEqual(percpuError('EINVAL', 'not a memory control group'));
   });
 
   it.each(['', 'x', '-1', '1.5', '12 34', `${'9'.repeat(30)}`])('the limit %j', (text) => {
-    expect(thrown(() => readCgroup(group({ 'memory.max': text })))).toEqual(percpuError('EBADMSG', 'holds no limit'));
+    expect(thrown(() => readCgroup(group({ 'memory.max': text })))).toEqual(
+      percpuError('EBADMSG', 'does not hold a limit'),
+    );
     expect(thrown(() => readCgroup(group({ 'memory.limit_in_bytes': text })))).toEqual(percpuError('EBADMSG'));
   });
 });

@@ -219,7 +219,7 @@ describe('predictVictim', () => {
     expect(await rejected(() => predictVictim({ cgroup: join(tree.root, 'x') }))).toEqual(percpuError('ENOENT'));
     expect(await rejected(() => predictVictim({ cgroup: join(tree.root, 'stat') }))).toEqual(percpuError('ENOTDIR'));
     expect(await rejected(() => predictVictim({ cgroup: tree.root }))).toEqual(
-      percpuError('EINVAL', 'no memory control group'),
+      percpuError('EINVAL', 'not a memory control group'),
     );
   });
 

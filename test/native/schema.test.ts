@@ -11,7 +11,7 @@ import {
   MIN_LEAF_OFFSETS,
 } from '../../lib/counter/layout.js';
 import { RUN_FIELDS } from '../../lib/counter/run-on-cpus.js';
-import { MAX_CPUS, MAX_LEVELS } from '../../lib/counter/tree-shape.js';
+import { MAX_CPUS, treeShape } from '../../lib/counter/tree-shape.js';
 import { DRIFT_FIELDS } from '../../lib/proc/accounting/observations.js';
 import { KEPT_FILES } from '../../lib/proc/files/kept-files.js';
 import { ROW_BYTES } from '../../lib/proc/files/native-row.js';
@@ -67,7 +67,8 @@ describeUnless(noTestAddon)('C++ and TypeScript have the same', () => {
 
   it('constants', () => {
     expect(schema.constants).toEqual({
-      ...{ MAGIC, LAYOUT_VERSION, LEAF_OFFSETS, CACHE_LINE, DESCRIPTOR_BYTES, MAX_CPUS, MAX_LEVELS },
+      ...{ MAGIC, LAYOUT_VERSION, LEAF_OFFSETS, CACHE_LINE, DESCRIPTOR_BYTES, MAX_CPUS },
+      MAX_LEVELS: treeShape(MAX_CPUS).levels,
       ...{ KEPT_FILES, ERRNOS },
       ...Object.fromEntries(Object.entries(Want).map(([name, bit]) => [`WANT_${name}`, bit])),
     });

@@ -93,7 +93,7 @@ onLinux('a file that does not fit', () => {
 
   it('a directory', () => {
     mkdirSync(prebuilt);
-    expect(load().attempts[1]?.outcome).toMatch(/is no regular file/);
+    expect(load().attempts[1]?.outcome).toMatch(/is not a regular file/);
   });
 });
 

@@ -10,12 +10,12 @@
 // the item of level 1 whose step is 64: from 32 to 64 that item carries 64 on, from 0 to 32 nothing. A carry that is a
 // multiple of the next step skips that item, whose low bits it cannot change.
 //
-// Nothing between the add to the leaf and the last carry is a place where V8 can stop a thread: no loop, no call. A
-// worker that is terminated has therefore either done an add in full or not begun it. The tests check the binary for it.
+// Between the add to the leaf and the last carry there is no loop and no call, so V8 cannot stop the thread there. A
+// terminated worker has therefore done an add in full or not begun it. A test checks the binary for it.
 //
-// Concurrency: leaves and items are only changed by atomic read-modify-write operations, by any number of threads, and
-// every carry is computed from the old and new value that one operation produced, so each crossing of a step is carried
-// exactly once, whatever the interleaving. The CPU number chooses a leaf and a path; a stale one costs locality only.
+// Concurrency: any number of threads change leaves and items, by atomic read-modify-write operations alone. A carry is
+// computed from the old and the new value of one operation, so each crossing of a step is carried exactly once in every
+// interleaving. The CPU number chooses a leaf and a path; a stale one costs only locality.
 
 // Byte offsets of a descriptor's fields, and places in the arena. test/native/schema.test.ts compares them with layout.ts.
 // @ts-ignore: decorator
@@ -193,12 +193,12 @@ export function leaf(descriptor: usize, cpu: u32): i64 {
   return leafValue(descriptor, cpu);
 }
 
-/** Makes the precise sum `value` by changing the bias alone: adds that run meanwhile are not lost. */
+/** Makes the precise sum `value` by changing the bias alone: concurrent adds are not lost. */
 export function set(descriptor: usize, value: f64): void {
   atomic.store<i64>(<usize>load<u32>(descriptor, ROOT), <i64>value - sumOfLeaves(descriptor), BIAS_OF_ROOT);
 }
 
-/** Zeroes leaves, items, root and bias. The caller owns the slot: nobody else holds its generation. */
+/** Zeroes leaves, items, root and bias. Only the caller uses the slot. */
 export function clear(descriptor: usize, itemLines: u32): void {
   const leaf = <usize>load<u32>(descriptor, LEAF);
   const end = <usize>cpus << 2;

@@ -9,30 +9,29 @@ import { parseRollup, parseStat, parseStatm } from '../files/proc-text.js';
 import { type Accounting, type AccountingModel, type CpuCounts, errorRange, flatBatch } from './model.js';
 import { interpretDrift, interpretFigures, type ThreeFigures, toDriftObservations } from './observations.js';
 
-/** How this machine's kernel counts RSS, and how wrong the fast read of it can be. */
+/** How this machine's kernel counts RSS, and how wrong a fast read can be. */
 export interface RssAccounting {
   /**
-   * `flat-percpu`: Linux 6.2 and later; `per-thread`: before it; `hierarchical`: the counters proposed to replace both;
-   * `unknown`: none of them showed, and `note` says why.
+   * `flat-percpu`: Linux 6.2 and later; `per-thread`: before 6.2; `hierarchical`: the proposed successor of both; `unknown`:
+   * the probe shows none of them, and `note` says why.
    */
   model: AccountingModel;
   /** Whether /proc/PID/statm and status are precise; otherwise only smaps_rollup is. /proc/PID/stat never is. */
   statmPrecise: boolean;
-  /** Pages a CPU (`per-thread`: a thread) keeps to itself per counter; 1 where nothing is held back. */
+  /** Pages that a CPU (`per-thread`: a thread) holds back per counter; 1 if every page shows at once. */
   batch: number;
-  /** How far an approximate RSS can be off, in bytes, file, anon and shmem together; `per-thread`: for each thread. */
+  /** Largest error of an approximate RSS in bytes, file, anon and shmem together; `per-thread`: per thread. */
   worstCaseBytes: number;
-  /** What could not be found out, in a sentence; empty for nothing. */
+  /** What is unknown, in a sentence; empty for nothing. */
   note: string;
 }
 
-/** CPUs of this machine. */
 export function machineCpus(): CpuCounts {
   const { online, possible } = topology();
   return { online: online.length, possible: possible.length };
 }
 
-/** Where the probe's child may run: a sandbox that refuses the question may well allow the child to move. */
+/** Where the probe's child may run. A sandbox that refuses getAffinity() may still let the child move. */
 function allowedCpus(): number[] {
   try {
     return getAffinity();
@@ -54,8 +53,8 @@ function probeNatively(cpus: CpuCounts): Accounting | undefined {
 }
 
 /**
- * A shell, which is small and has one thread, prints what the kernel says of it, stat and statm before and after
- * smaps_rollup. What it holds back comes from its own start on whichever CPUs that was.
+ * A shell, which is small and has one thread, prints its own stat and statm before and after smaps_rollup. Held-back pages come
+ * from its start, on whichever CPUs that was.
  */
 const SHELL_PROBE = `
 for round in 1 2 3 4 5 6; do
@@ -69,7 +68,7 @@ done`;
 const LINES_PER_ROUND = 5;
 const PROBE_TIMEOUT_MS = 5_000;
 
-/** @returns figures of the rounds in which nothing changed. */
+/** @returns the figures of the rounds without a change. */
 export function parseShellProbe(output: string, bytesPerPage: number): ThreeFigures[] {
   const lines = output.split('\n');
   const figures: ThreeFigures[] = [];
@@ -88,7 +87,7 @@ export function parseShellProbe(output: string, bytesPerPage: number): ThreeFigu
   return figures;
 }
 
-/** @returns nothing where there is no shell, or a runtime does not permit child processes. */
+/** @returns '' without a shell, or if the runtime does not permit child processes. */
 function shellProbeOutput(): string {
   try {
     const { stdout } = spawnSync('/bin/sh', ['-c', SHELL_PROBE], {
@@ -102,12 +101,12 @@ function shellProbeOutput(): string {
   }
 }
 
-/** Shells that are asked before it is given up: one that happens to hold nothing back shows nothing. */
+/** Most shells that are started: one that happens to hold back no page shows nothing. */
 const SHELLS = 3;
 
 function probeWithShell(cpus: CpuCounts): Accounting | undefined {
   for (let shell = 0; shell < SHELLS; shell++) {
-    // The first rounds still load what the loop needs.
+    // In the first rounds the shell still loads what the loop needs.
     const figures = parseShellProbe(shellProbeOutput(), pageBytes()).slice(-3);
     if (figures.length === 0) return undefined;
     const found = interpretFigures(figures, cpus.online);
@@ -118,7 +117,7 @@ function probeWithShell(cpus: CpuCounts): Accounting | undefined {
 
 let known: Accounting | undefined;
 
-/** @returns what a probe of this machine showed; made once per thread that asks. */
+/** The probe runs once per thread that asks. */
 export function machineAccounting(): Accounting {
   if (known) return known;
   const cpus = machineCpus();
@@ -127,27 +126,26 @@ export function machineAccounting(): Accounting {
       model: 'unknown',
       statmPrecise: false,
       batch: flatBatch(cpus.online),
-      note: 'no child could be made to drift: smaps_rollup is read where a precise figure is wanted',
+      note: 'the probe showed no drift: precise figures are read from smaps_rollup',
     };
   return known;
 }
 
 /**
- * How this machine's kernel counts RSS. Kernel versions do not tell, since fixes are ported back; so a short-lived child
- * touches fewer pages than a CPU keeps to itself on another CPU, and its files are compared. Made once, then remembered;
- * the first call takes some milliseconds.
+ * How this machine's kernel counts RSS. The kernel version does not tell, because fixes are backported. So a short-lived child
+ * touches fewer pages than a CPU holds back, on another CPU, and its files are compared. The probe runs once and takes some
+ * milliseconds.
  *
- * Without the addon nothing can be made to drift on purpose: a small shell's own figures are compared instead, and `note`
- * says what that leaves open. A process that may run on one CPU only probes that one, and says so.
+ * Without the addon, the probe compares the figures of a small shell, and `note` says what stays unknown. A process that may run
+ * on only one CPU probes that one, and `note` says so.
  *
- * @throws PercpuError `ERR_UNSUPPORTED_PLATFORM` away from Linux.
+ * @throws PercpuError `ERR_UNSUPPORTED_PLATFORM` on other systems than Linux.
  */
 export function rssAccounting(): RssAccounting {
   if (process.platform !== 'linux') throw noProcError();
   return toRssAccounting(machineAccounting(), machineCpus());
 }
 
-/** @returns what is public of an accounting, with the error that it allows on so many CPUs. */
 export function toRssAccounting(accounting: Accounting, cpus: CpuCounts): RssAccounting {
   const { under, over } = errorRange(accounting, cpus, 1);
   return {

@@ -1,63 +1,61 @@
 import { kernelAccuracy, tightSlack, treeShape } from '../../counter/tree-shape.js';
 
-/** How a kernel counts resident pages, and so how wrong a fast read of them can be. */
+/** How a kernel counts resident pages, which determines the error of a fast read. */
 export type AccountingModel = 'per-thread' | 'flat-percpu' | 'hierarchical' | 'unknown';
 
-/** What is known of a kernel's accounting before it is put in bytes. */
 export interface Accounting {
   model: AccountingModel;
-  /** Whether /proc/PID/statm is summed up precisely; `status` is whenever `statm` is. */
+  /** Whether /proc/PID/statm and `status` are precise. */
   statmPrecise: boolean;
-  /** Pages a CPU (per-thread: a thread) keeps to itself before it passes them on. 1: none, every page shows at once. */
+  /** Pages that a CPU (per-thread: a thread) counts before it passes them on; 1: every page shows at once. */
   batch: number;
-  /** What could not be found out, in a sentence; '' for nothing. */
+  /** What is unknown, in a sentence; '' for nothing. */
   note: string;
 }
 
-/** The CPUs whose counters a figure comes from. */
 export interface CpuCounts {
   online: number;
   possible: number;
 }
 
 /** A range in pages: `approximate - over <= precise <= approximate + under`. */
-export interface ErrorRange {
+interface ErrorRange {
   under: number;
   over: number;
 }
 
-/** File, anonymous and shared memory are counted apart, and RSS is their sum. */
+/** RSS is the sum of three counters: file, anonymous and shared memory. */
 export const RSS_COUNTERS = 3;
 
-/** What a thread keeps to itself on kernels before 6.2. Source: TASK_RSS_EVENTS_THRESH of mm/memory.c there. */
+/** Faults that a thread holds back on kernels before 6.2. Source: TASK_RSS_EVENTS_THRESH of their mm/memory.c. */
 export const THREAD_BATCH = 64;
 
 /**
- * Faults whose pages a thread can have kept to itself there: the one after the 65th passes on what there is before it adds
- * its own, and one such own page was there before.
+ * Faults whose pages a thread can hold back there: the fault after the 65th passes on the count before it adds its own page,
+ * and one such page was held back before.
  */
 const THREAD_FAULTS = THREAD_BATCH + 2;
 
 /**
- * Pages one fault can bring: on a file it maps the neighbours that are in memory as well, 64 KiB in all. What a thread takes
- * away it takes from the shared count at once. Source: fault_around_bytes of mm/memory.c.
+ * Pages that one fault can add: on a file it also maps resident neighbours, 64 KiB in all. Removed pages leave the shared count
+ * at once. Source: fault_around_bytes of mm/memory.c.
  */
 const PAGES_PER_FAULT = 16;
 
-/** What a leaf of the hierarchical counter keeps to itself, unless configured otherwise. */
+/** The default batch of the hierarchical counter. */
 export const TREE_BATCH = 32;
 
-/** @returns pages a CPU keeps to itself, per counter. Source: compute_batch_value() of lib/percpu_counter.c. */
+/** @returns pages that a CPU holds back, per counter. Source: compute_batch_value() of lib/percpu_counter.c. */
 export function flatBatch(onlineCpus: number): number {
   return Math.max(32, 2 * onlineCpus);
 }
 
 /**
- * @returns how far the approximate RSS of a process can be off:
- *   flat: three counters, each short of less than one batch on every CPU, either way;
- *   hierarchical: three counters within the range the series documents;
- *   per-thread: for each thread, what so many faults brought are missing; too many by one page for each of them at most;
- *   unknown: whatever flat or per-thread counters would allow, the larger of the two.
+ * @returns the largest error of a process's approximate RSS:
+ *   flat: three counters, each off by less than one batch per CPU, either way;
+ *   hierarchical: three counters within the range that the series documents;
+ *   per-thread: under by the pages of `THREAD_FAULTS` faults per thread, over by one page per such fault;
+ *   unknown: the larger of flat and per-thread.
  */
 export function errorRange({ model, batch }: Accounting, { online, possible }: CpuCounts, threads: number): ErrorRange {
   if (batch === 1) return { under: 0, over: 0 };
@@ -70,15 +68,14 @@ export function errorRange({ model, batch }: Accounting, { online, possible }: C
   return { under: Math.max(flat, PAGES_PER_FAULT * faults), over: Math.max(flat, faults) };
 }
 
-/** The worst error that a fast read of one counter can really show, in pages, under either of two schemes. */
-export interface WorstCases {
-  /** The flat counter of Linux 6.2: each online CPU keeps one page less than a batch. */
+interface WorstCases {
+  /** The flat counter of Linux 6.2: each online CPU holds back one page less than a batch. */
   flat: number;
-  /** The counter tree with batches of 32: every leaf and item keeps as much as it can. */
+  /** The counter tree with batches of 32: every leaf and item holds back as much as it can. */
   tree: number;
 }
 
-/** @returns the worst cases of both schemes on a machine. Up to 48 CPUs the tree is never tighter; above it is, but for 65 and 66 CPUs. */
+/** Up to 48 CPUs the tree is never tighter; with more CPUs it is, except for 65 and 66. */
 export function worstCases({ online, possible }: CpuCounts): WorstCases {
   return { flat: online * (flatBatch(online) - 1), tree: tightSlack(treeShape(possible), TREE_BATCH) };
 }

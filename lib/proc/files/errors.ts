@@ -11,16 +11,15 @@ const DESCRIBED_IN: Record<ProcessFile, string> = {
   oom_score: 'proc_pid_oom_score(5)',
 };
 
-/** By number. Not libuv's names, which leave some out. */
+/** By number. Libuv lacks some names. */
 const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, errno]) => [errno, name]));
 
-/** @returns the name of an errno, such as `ENOENT` for 2. */
 export function errnoName(errno: number): string {
   return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
 }
 
 export function noProcError(): PercpuError {
-  const where = process.platform === 'linux' ? 'which is not there' : `and this is ${process.platform}`;
+  const where = process.platform === 'linux' ? 'which is missing' : `and this is ${process.platform}`;
   return new PercpuError(
     'ERR_UNSUPPORTED_PLATFORM',
     `Reading processes needs the /proc of Linux, ${where}; counters, mm and OOM selection work without`,
@@ -28,8 +27,8 @@ export function noProcError(): PercpuError {
 }
 
 /**
- * @returns what went wrong with one file of a process: `ESRCH` where the process is not there, `EBADMSG` for a content
- *   that the man page does not describe, else the system's own. A /proc without the calling process is none.
+ * @returns the error for a file of a process: `ESRCH` if there is no such process, `EBADMSG` for content that the man page does
+ *   not describe, else the system's code. A /proc without the calling process is not the kernel's.
  */
 export function processError(code: string, root: string, pid: number | 'self', file: ProcessFile): PercpuError {
   const path = `${root}/${pid}/${file}`;
@@ -37,11 +36,11 @@ export function processError(code: string, root: string, pid: number | 'self', f
   const isMissing = code === 'ESRCH' || code === 'ENOENT';
   if (isMissing && pid === 'self' && root === '/proc') return noProcError();
   if (isMissing) return systemError('ESRCH', `no process ${pid}`, details);
-  if (code === 'EBADMSG') return systemError(code, `'${path}' is not what ${DESCRIBED_IN[file]} says`, details);
+  if (code === 'EBADMSG') return systemError(code, `'${path}' is not as ${DESCRIBED_IN[file]} describes it`, details);
   return systemError(code, `cannot read '${path}'`, details);
 }
 
-/** @returns what went wrong with the directory of a proc tree: where that is /proc and not there, that the platform has none. */
+/** @returns the error for the directory of a proc tree; a missing /proc means that the platform has none. */
 export function rootError(code: string, root: string): PercpuError {
   if (root === '/proc' && (code === 'ENOENT' || code === 'ENOTDIR')) return noProcError();
   return systemError(code, `cannot read '${root}'`, { syscall: 'scandir', path: root });

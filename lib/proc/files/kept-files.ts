@@ -2,22 +2,21 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { openRegularFile } from '../../regular-file.js';
 import { FILES, type ProcessFile } from './process-row.js';
 
-/** More than any of the files holds, but for the tail of a status with thousands of CPUs, which nobody reads here. */
+/** More than any of the files holds, except the end of a status with thousands of CPUs, which is not needed. */
 const BUFFER_BYTES = 16 * 1024;
 const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
 
 /** Descriptors of one process that stay open: stat, statm, status. */
 export const KEPT_FILES = 3;
 
-/** Reads one file of one process as text. */
 export type ReadFile = (file: ProcessFile) => string;
 
-/** Where one process's files are, or one thread's. */
+/** The directory of a process's or a thread's files. */
 export interface ProcessDirectory {
   path: string;
   /**
-   * In the tree at /proc. Only the owner of this mount namespace can mount anything there, so that its files are regular ones.
-   * In any other tree a FIFO, a device or a link may stand in their place.
+   * Whether it is in /proc. Only the owner of this mount namespace can mount anything there, so all files are regular. In
+   * another tree a file may be a FIFO, a device or a link.
    */
   own: boolean;
 }
@@ -40,10 +39,10 @@ function readNow(directory: ProcessDirectory, file: ProcessFile): string {
 }
 
 /**
- * Reads one process's files by their paths. Its stat stays open from before the first to after the last: as long as that can
- * be read, nobody else has got the pid.
+ * Reads one process's files by their paths. Its stat stays open from before the first to after the last: while it can be
+ * read, no other process has the pid.
  *
- * @throws what opening stat throws, or `use`.
+ * @throws what opening stat or `use` throws.
  */
 export function withPaths<T>(directory: ProcessDirectory, use: (read: ReadFile) => T): T {
   const stat = open(directory, 'stat');
@@ -54,7 +53,7 @@ export function withPaths<T>(directory: ProcessDirectory, use: (read: ReadFile) 
   }
 }
 
-/** The three files of one process, open. They stay bound to that process, whoever gets its pid. */
+/** The three open files of one process. They stay bound to it, even if its pid is reused. */
 export class KeptFiles {
   readonly #descriptors: number[] = [];
 

@@ -3,9 +3,8 @@ import { codeOf } from '../../errors.js';
 import { rootError } from './errors.js';
 
 /**
- * @returns the processes of a proc tree, ascending.
- * @throws PercpuError `ERR_UNSUPPORTED_PLATFORM` where there is no /proc; the system's own (`ENOENT`, `ENOTDIR`, …) for
- *   another root.
+ * @returns the process ids of a proc tree, ascending.
+ * @throws PercpuError `ERR_UNSUPPORTED_PLATFORM` without a /proc; the system's code (`ENOENT`, `ENOTDIR`, …) for another root.
  */
 export function listPids(root: string): number[] {
   let names: string[];

@@ -1,25 +1,23 @@
-/** What this package needs of /proc/PID/stat. Source: proc_pid_stat(5). */
-export interface ProcStat {
+/** Fields of /proc/PID/stat. Source: proc_pid_stat(5). */
+interface ProcStat {
   pid: number;
   /** The command name (`comm`): any characters, parentheses and newlines included. */
   name: string;
-  /** One letter, such as `R`, `S` or `Z`. */
   state: string;
-  /** The kernel's own thread (PF_KTHREAD): it has no memory. */
+  /** A kernel thread (PF_KTHREAD) has no memory. */
   kernelThread: boolean;
   /** CPU time in clock ticks, of threads that have ended too. */
   userTicks: number;
   systemTicks: number;
   threads: number;
-  /** When it started, in clock ticks after boot; with `pid` it names a process for good. */
+  /** Start time in clock ticks after boot; together with `pid` it identifies a process. */
   startTicks: number;
-  /** Resident set in pages, as the kernel's fast and approximate read has it. */
+  /** Resident set in pages, from the kernel's fast, approximate read. */
   rssPages: number;
 }
 
 /** /proc/PID/statm, in pages. Source: proc_pid_statm(5). */
-export interface ProcStatm {
-  /** Virtual size. */
+interface ProcStatm {
   sizePages: number;
   /** Resident set, `sharedPages` included. */
   residentPages: number;
@@ -49,14 +47,14 @@ function parseCount(text: string | undefined): number | undefined {
 
 /**
  * @param text the content of /proc/PID/stat.
- * @returns undefined when it is cut off before the end of field 24, or no such file at all.
+ * @returns undefined if it is cut off before the end of field 24, or has another format.
  */
 export function parseStat(text: string): ProcStat | undefined {
   const open = text.indexOf('(');
   const close = text.lastIndexOf(')');
   if (open < 1 || close < open || text[close + 1] !== ' ') return undefined;
   const fields = text.slice(close + 2).split(' ');
-  // A number is known to be whole by the field that follows it.
+  // The field after a number shows that the number is complete.
   if (fields.length <= RSS + 1) return undefined;
   const pid = parseCount(/^(\d+) *$/.exec(text.slice(0, open))?.[1]);
   const [state = ''] = fields;
@@ -82,7 +80,7 @@ export function parseParent(text: string): number | undefined {
 
 /**
  * @param text the content of /proc/PID/statm.
- * @returns undefined when it is cut off, or no such file at all.
+ * @returns undefined if it is cut off, or has another format.
  */
 export function parseStatm(text: string): ProcStatm | undefined {
   const fields = STATM.exec(text)?.slice(1) ?? [];
@@ -91,7 +89,7 @@ export function parseStatm(text: string): ProcStatm | undefined {
   return { sizePages, residentPages, sharedPages };
 }
 
-/** What this package needs of /proc/PID/status, in KiB; 0 for a line that is not there, as in zombies and kernel threads. */
+/** Fields of /proc/PID/status, in KiB; 0 for a missing line, as in zombies and kernel threads. */
 export interface ProcStatus {
   fileKiB: number;
   shmemKiB: number;
@@ -99,7 +97,7 @@ export interface ProcStatus {
   pageTableKiB: number;
 }
 
-/** The figure of one `Name:  123 kB` line: 0 where there is none, undefined where it is cut off or something else. */
+/** The figure of a `Name:  123 kB` line: 0 without such a line, undefined if it is cut off or has another format. */
 function parseKiBLine(text: string, name: string): number | undefined {
   const at = text.startsWith(`${name}:`) ? 0 : text.indexOf(`\n${name}:`) + 1;
   if (at === 0 && !text.startsWith(`${name}:`)) return 0;
@@ -109,7 +107,7 @@ function parseKiBLine(text: string, name: string): number | undefined {
 
 /**
  * @param text the content of /proc/PID/status; proc_pid_status(5).
- * @returns undefined when one of the lines is cut off or holds no figure.
+ * @returns undefined if one of the lines is cut off or has no figure.
  */
 export function parseStatus(text: string): ProcStatus | undefined {
   const fileKiB = parseKiBLine(text, 'RssFile');
@@ -134,9 +132,9 @@ export function parseRollup(text: string): number | undefined {
   return text.includes('\nRss:') || text.startsWith('Rss:') ? parseKiBLine(text, 'Rss') : undefined;
 }
 
-/** @returns the integer that is all of a file such as /proc/PID/oom_score_adj; undefined where that holds something else. */
+/** @returns the integer of a file such as /proc/PID/oom_score_adj; undefined for any other content. */
 export function parseInteger(text: string): number | undefined {
   const line = text.endsWith('\n') ? text.slice(0, -1) : text;
-  // Adding 0 makes 0 of -0.
+  // Adding 0 turns -0 into 0.
   return /^-?\d{1,15}$/.test(line) ? Number(line) + 0 : undefined;
 }

@@ -6,7 +6,7 @@ import { listPids } from './pid-list.js';
 import { type ProcStatus, parseInteger, parseRollup, parseStat, parseStatm, parseStatus } from './proc-text.js';
 import { type ProcessFile, type ProcessFiles, Want } from './process-row.js';
 
-/** This process, or the machine, has no descriptors left: that says nothing about the process to be read. */
+/** Whether this process or the machine has no descriptors left, which is not a failure of the process to be read. */
 export function isOutOfFiles(error: unknown): boolean {
   const code = codeOf(error);
   return code === 'EMFILE' || code === 'ENFILE';
@@ -20,7 +20,6 @@ function threadOf({ path, own }: ProcessDirectory, tid: number): ProcessDirector
   return { path: `${path}/task/${tid}`, own };
 }
 
-/** What stands behind a failed or unparsable file. */
 export class FileError extends Error {
   readonly file: ProcessFile;
   readonly code: string;
@@ -44,7 +43,7 @@ function parsed<T>(read: ReadFile, file: ProcessFile, parse: (text: string) => T
   return value;
 }
 
-/** Other users' page tables are not ours to see, and kernel threads have none. */
+/** Null for processes of other users, which are denied, and for kernel threads, which have no page tables. */
 function optionalRollup(read: ReadFile): number | null {
   try {
     return parseRollup(read('smaps_rollup')) ?? null;
@@ -57,8 +56,8 @@ function optionalRollup(read: ReadFile): number | null {
 const NO_STATUS: ProcStatus = { fileKiB: 0, shmemKiB: 0, swapKiB: 0, pageTableKiB: 0 };
 
 /**
- * Reads stat, which is open all the while, last: that it can be read then shows that the files found by the pid meanwhile are
- * the same process's.
+ * Reads stat last. It stays open the whole time; if it can be read, the files that were opened by pid in between belong to the
+ * same process.
  *
  * @throws FileError
  */
@@ -91,8 +90,8 @@ function readFiles(read: ReadFile, want: number): ProcessFiles {
 }
 
 /**
- * The first thread may end before the others (pthread_exit(3)): its files say that there is no memory then, and those of any
- * other thread what there is.
+ * The first thread may end before the others (pthread_exit(3)). Its files show no memory then; those of any other thread show
+ * the process's.
  *
  * @throws FileError
  */
@@ -101,7 +100,7 @@ function readOtherThread(first: ProcessFiles, read: ReadFile, directory: Process
     const seen =
       tid === first.pid ? undefined : tryThread(threadOf(directory, tid), want & (Want.ROLLUP | Want.STATUS));
     if (!seen || seen.residentPages === 0) continue;
-    // Nobody else has got the pid meanwhile.
+    // If stat can be read, no other process has the pid.
     parsed(read, 'stat', parseStat);
     const { pid, name, startTicks, userTicks, systemTicks, oomScoreAdj, oomScore } = first;
     return { ...seen, pid, name, startTicks, userTicks, systemTicks, oomScoreAdj, oomScore };
@@ -109,7 +108,7 @@ function readOtherThread(first: ProcessFiles, read: ReadFile, directory: Process
   return first;
 }
 
-/** @throws FileError where there are no descriptors left. */
+/** @throws FileError if no descriptor is left. */
 function tryThread(directory: ProcessDirectory, want: number): ProcessFiles | undefined {
   try {
     return withPaths(directory, (read) => readFiles(read, want));
@@ -119,7 +118,7 @@ function tryThread(directory: ProcessDirectory, want: number): ProcessFiles | un
   }
 }
 
-/** @throws FileError where there are no descriptors left. */
+/** @throws FileError if no descriptor is left. */
 function listThreads(directory: string): number[] {
   try {
     return listPids(`${directory}/task`);
@@ -144,7 +143,7 @@ export function readByPaths(directory: ProcessDirectory, want: number): ProcessF
   }
 }
 
-/** @throws PercpuError where the root itself is what is missing. */
+/** @throws PercpuError if the root is missing or not a directory. */
 export function requireRoot(root: string): void {
   let isDirectory: boolean;
   try {

@@ -7,7 +7,7 @@ import type { ProcessFiles } from './process-row.js';
 import { directoryOf, FileError, isOutOfFiles, readByPaths, readOne, readWhole, requireRoot } from './read-process.js';
 import type { ProcReader, Scanner, ScanRequest } from './reader.js';
 
-/** How long a scan holds the event loop before it lets others have a turn. */
+/** How long a scan blocks the event loop at a time. */
 const SLICE_MS = 4;
 
 class TsScanner implements Scanner {
@@ -65,7 +65,7 @@ class TsScanner implements Scanner {
     this.#kept.delete(pid);
   }
 
-  /** What needs a descriptor comes before what merely keeps some. */
+  /** Closes the kept files if no descriptor is left, and tries again. */
   #givingBack<T>(first: () => T, again: () => T): T {
     try {
       return first();
@@ -93,7 +93,7 @@ class TsScanner implements Scanner {
     const kept = this.#kept.get(pid);
     const again = kept && this.#tryRead(pid, () => readWhole(kept.reader(directory), directory, want));
     if (again) return again;
-    // Its process has ended; the pid may have got a new one.
+    // The process has ended; a new one may have the pid.
     this.#forget(pid);
     const keptNow = this.#keep(pid, directory);
     const row = this.#tryRead(pid, () =>
@@ -114,7 +114,7 @@ class TsScanner implements Scanner {
     }
   }
 
-  /** @throws PercpuError where there are no descriptors left: leaving processes out would look like a smaller machine. */
+  /** @throws PercpuError if no descriptor is left: omitting processes would make the machine look smaller. */
   #tryRead(pid: number, read: () => ProcessFiles): ProcessFiles | undefined {
     try {
       return read();
@@ -126,7 +126,7 @@ class TsScanner implements Scanner {
   }
 }
 
-/** Reads with node:fs, for platforms without the addon. A scan works in short slices and lets the event loop have turns. */
+/** Reads with node:fs, for platforms without the addon. A scan works in short slices between turns of the event loop. */
 export const tsReader: ProcReader = {
   readOne,
   openScanner: (root, maxOpenFiles) => new TsScanner(root, maxOpenFiles),
