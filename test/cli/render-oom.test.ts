@@ -32,8 +32,8 @@ const prediction: VictimPrediction = {
 const rendered = (changes: Partial<VictimPrediction>) =>
   renderOom(
     { ...prediction, ...changes },
-    { limit: 15, pageBytes: 4096, scopeName: null, asked: undefined },
     { width: 200, colors: createColors(false) },
+    { limit: 15, pageBytes: 4096, scopeName: null, asked: undefined },
   ).join('\n');
 
 const unseenReason = 'their files cannot be read';
