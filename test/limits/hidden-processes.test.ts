@@ -34,7 +34,7 @@ const SCAN = prints('[process.pid, ...(await percpu.scanRss()).map(({ pid }) => 
 
 describeUnless(whyNoOtherUser())('a proc mounted with hidepid', () => {
   it.each(HIDEPID)('%d: a prediction, a scan and the reports say what is missing', (number, name) => {
-    const why = `'/proc' is mounted with hidepid=${name}: processes of other users cannot be seen`;
+    const why = `'/proc' is mounted with hidepid=${name}: processes of other users are hidden`;
     const [prediction, printed, [own, ...scanned], rss, doctor] = below<
       [VictimPrediction, VictimPrediction, number[], { unseen: string }, { processes: { hidden: string } }]
     >(`hidepid=${number}`, asUser(NOBODY), [
@@ -120,7 +120,7 @@ describeUnless(whyNoOtherUser())('a proc mounted with hidepid elsewhere', () => 
       for (const [i, root] of [spaced, linked].entries()) {
         const { unseenReason } = JSON.parse(printed[i]!) as VictimPrediction;
         expect(unseenReason).toBe(
-          `'${root}' is mounted with hidepid=invisible: processes of other users cannot be seen`,
+          `'${root}' is mounted with hidepid=invisible: processes of other users are hidden`,
         );
       }
     } finally {
@@ -213,7 +213,7 @@ describeUnless(whyNoCgroup() ?? whyNoOtherUser())('a group with a process that c
     expect(ranking.length).toBeGreaterThanOrEqual(1);
     expect({ certain, unseenReason }).toEqual({
       certain: false,
-      unseenReason: "'/proc' shows the processes of a container, or of another pid namespace, and none outside of it",
+      unseenReason: "'/proc' shows only the processes of a container or of another pid namespace",
     });
     expect(unseen).toBeGreaterThanOrEqual(1);
     expect(unseenIsExact).toBe(isVersion2(group));
