@@ -224,7 +224,7 @@ describeUnless(whyNoCgroup() ?? whyNoOtherUser())('a group with a process that c
       ['--pid', '--fork', '--mount-proc'],
       `${reachable.mount}\n${reachable.cli('rss', '--json')}; printf '\\0'; ${reachable.cli('doctor', '--json')}`,
     ).split('\0');
-    expect(JSON.parse(rss!).unseen).toContain('shows the processes of a container');
-    expect(JSON.parse(doctor!).processes.hidden).toContain('shows the processes of a container');
+    expect(JSON.parse(rss!).unseen).toContain('shows only the processes of a container');
+    expect(JSON.parse(doctor!).processes.hidden).toContain('shows only the processes of a container');
   });
 });
