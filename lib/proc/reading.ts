@@ -51,7 +51,10 @@ export interface ReadingOptions {
 }
 
 export interface ReadOptions extends ReadingOptions {
-  /** A proc tree to read instead of /proc. */
+  /**
+   * A proc tree to read instead of /proc, of another machine for instance. Its pages have this machine's size, its CPUs are those
+   * of its own `stat`, and what its files mean is told from themselves where possible.
+   */
   root?: string;
 }
 

@@ -191,7 +191,7 @@ export class RssScanner<const Options extends RssScannerOptions = Record<never, 
    *
    * @param intervalMs 1 … 2^31 - 1.
    * @param options.signal ends the loop: it throws `ABORT_ERR`.
-   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`. (in the loop) as {@link scan}; `ERR_DESTROYED` also
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`. (in the loop) as `scan()`; `ERR_DESTROYED` also
    *   where the scanner is destroyed while the loop waits.
    */
   every(intervalMs: number, options?: { signal?: AbortSignal }): AsyncIterableIterator<RssScan<ReadingWith<Options>>> {

@@ -28,8 +28,6 @@ import {
  * Sources: proc_pid_stat(5), proc_pid_statm(5), proc_pid_status(5), proc_pid_smaps(5).
  *
  * @param pid a process id from 1 to 2^31 - 1, or 'self'.
- * @param options.root a proc tree to read instead of /proc, such as another machine's. Its pages have this machine's size, its
- *   CPUs are those of its `stat`, and its accounting is inferred from its files if possible.
  * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`; PercpuError `ESRCH` (no such process), `EACCES`,
  *   `EBADMSG` (a file is malformed or not a regular one), with `pid` and `path`; `ENOENT`, `ENOTDIR` if `root` is not a
  *   directory; `ERR_UNSUPPORTED_PLATFORM` on other systems than Linux.

@@ -119,9 +119,7 @@ describeUnless(whyNoOtherUser())('a proc mounted with hidepid elsewhere', () => 
       );
       for (const [i, root] of [spaced, linked].entries()) {
         const { unseenReason } = JSON.parse(printed[i]!) as VictimPrediction;
-        expect(unseenReason).toBe(
-          `'${root}' is mounted with hidepid=invisible: processes of other users are hidden`,
-        );
+        expect(unseenReason).toBe(`'${root}' is mounted with hidepid=invisible: processes of other users are hidden`);
       }
     } finally {
       rmSync(folder, { recursive: true });
