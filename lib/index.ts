@@ -45,6 +45,7 @@ export type { AccountingModel } from './proc/accounting/model.js';
 export { type GroupKey, type GroupOptions, groupReadings, type RssGroup } from './proc/groups.js';
 export type { ProcessIdentity } from './proc/identity.js';
 export type {
+  DetailedReading,
   ProcessCpu,
   ReadingOptions,
   ReadingWith,
