@@ -110,6 +110,12 @@ export function requireOptions<T extends object>(
   });
 }
 
+/** @throws TypeError `ERR_INVALID_ARG_TYPE` when it is no boolean. */
+export function requireBoolean(value: unknown, argument: string): boolean {
+  if (typeof value !== 'boolean') throw invalidArgType(argument, 'a boolean', value);
+  return value;
+}
+
 /**
  * @returns `value`, if it is one of `allowed`.
  * @throws TypeError `ERR_INVALID_ARG_TYPE` if it is not a string; RangeError `ERR_OUT_OF_RANGE` if it is another one.

@@ -2,6 +2,7 @@ import { getSystemErrorName } from 'node:util';
 import { getAffinity } from '../cpu/affinity.js';
 import { requireCpus } from '../cpu/cpu-argument.js';
 import { abortError, destroyedError, invalidArgType, outOfRange, systemError } from '../errors.js';
+import { namedFigures } from '../native/named-figures.js';
 import { requireNative } from '../native/native.js';
 import { requireInteger, requireOptions, requireSafeInteger } from '../validate.js';
 import { CounterTree } from './counter-tree.js';
@@ -135,11 +136,5 @@ function threadError(errno: number, syscall: string, cpu: number): Error {
 
 function toRuns(figures: Float64Array): CpuRun[] {
   const threads = figures.length / RUN_FIELDS.length;
-  return Array.from({ length: threads }, (_, thread) => {
-    const at = thread * RUN_FIELDS.length;
-    return Object.fromEntries(RUN_FIELDS.map((name, index) => [name, figures[at + index]])) as Record<
-      keyof CpuRun,
-      number
-    >;
-  });
+  return Array.from({ length: threads }, (_, thread) => namedFigures(RUN_FIELDS, figures, thread * RUN_FIELDS.length));
 }

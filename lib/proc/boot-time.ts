@@ -3,7 +3,7 @@ import { readTreeFile } from '../regular-file.js';
 /** Milliseconds of a clock tick in /proc: USER_HZ is 100 on every architecture that Node runs on. Source: proc_pid_stat(5). */
 export const TICK_MS = 10;
 
-/** More than the clock is slewed by between two looks; a step or a suspend is larger. */
+/** By how much the clock may have moved since the last read: a step, a suspend, or much slewing is more. */
 const STEP_MS = 500;
 
 /** @returns when the tree's machine booted, in ms since the epoch, to the second; undefined where `stat` does not tell. */

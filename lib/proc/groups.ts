@@ -69,29 +69,20 @@ function emptyGroup(group: string): RssGroup {
   return { group, processes: 0, precise: 0, approximate: 0, error: 0, anon: 0, swap: 0, pids: [] };
 }
 
+function groupOfOne(group: string, { pid, precise, approximate, anon, swap }: Readings): RssGroup {
+  const error = Math.abs(approximate - precise);
+  return { group, processes: 1, precise, approximate, error, anon, ...(swap !== undefined && { swap }), pids: [pid] };
+}
+
 /** `swap` is absent from the sum once it is absent from one part. */
-function addSwap(sum: RssGroup, swap: number | undefined): void {
-  if (swap === undefined) delete sum.swap;
-  else if (sum.swap !== undefined) sum.swap += swap;
-}
-
-function addReading(group: RssGroup, { pid, precise, approximate, anon, swap }: Readings): void {
-  group.processes++;
-  group.precise += precise;
-  group.approximate += approximate;
-  group.error += Math.abs(approximate - precise);
-  group.anon += anon;
-  addSwap(group, swap);
-  group.pids.push(pid);
-}
-
 function addGroup(sum: RssGroup, part: RssGroup): void {
   sum.processes += part.processes;
   sum.precise += part.precise;
   sum.approximate += part.approximate;
   sum.error += part.error;
   sum.anon += part.anon;
-  addSwap(sum, part.swap);
+  if (part.swap === undefined) delete sum.swap;
+  else if (sum.swap !== undefined) sum.swap += part.swap;
   for (const pid of part.pids) sum.pids.push(pid);
 }
 
@@ -127,7 +118,7 @@ export function groupReadings<Reading extends RssReading>(
     if (typeof key !== 'string') throw invalidArgType('the result of options.by', 'a string or null', key);
     const group = groups.get(key) ?? emptyGroup(key);
     groups.set(key, group);
-    addReading(group, reading);
+    addGroup(group, groupOfOne(key, reading));
   }
   const sorted = [...groups.values()].sort((a, b) => b.precise - a.precise || (a.group < b.group ? -1 : 1));
   return top === undefined ? sorted : withOther(sorted, top);

@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { abortError, invalidArgType } from '../errors.js';
 import { native } from '../native/native.js';
 import { pageBytes } from '../native/page-bytes.js';
@@ -14,6 +13,7 @@ import { type ProcessFiles, Want } from './files/process-row.js';
 import type { ProcReader } from './files/reader.js';
 import { nativeReader } from './files/reader-native.js';
 import { tsReader } from './files/reader-ts.js';
+import { TimeSlice } from './time-slice.js';
 
 export const DEFAULT_ROOT = '/proc';
 
@@ -137,9 +137,6 @@ export function openTree(root: string | undefined): ProcTree {
   }
 }
 
-/** How long opening a tree blocks the event loop at a time. */
-const SLICE_MS = 4;
-
 /**
  * The same without blocking: inferring the accounting of another tree can take long.
  *
@@ -148,13 +145,10 @@ const SLICE_MS = 4;
 export async function openTreeSoon(root: string | undefined, signal: AbortSignal | undefined): Promise<ProcTree> {
   if (signal?.aborted) throw abortError(signal);
   const steps = openInSteps(root);
-  let sliceEnd = performance.now() + SLICE_MS;
+  const slice = new TimeSlice();
   for (;;) {
     const { done, value } = steps.next();
     if (done) return value;
-    if (performance.now() < sliceEnd) continue;
-    await nextTurn();
-    if (signal?.aborted) throw abortError(signal);
-    sliceEnd = performance.now() + SLICE_MS;
+    if (slice.isOver()) await slice.next(signal);
   }
 }

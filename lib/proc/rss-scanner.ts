@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { abortError, invalidArgType, PercpuError } from '../errors.js';
-import { requireInteger, requireOptions } from '../validate.js';
+import { requireBoolean, requireInteger, requireOptions } from '../validate.js';
 import { noProcError } from './files/errors.js';
 import type { ProcessFiles } from './files/process-row.js';
 import type { Scanner } from './files/reader.js';
@@ -19,6 +19,7 @@ import {
   requirePid,
   wantedFor,
 } from './reading.js';
+import { TimeSlice } from './time-slice.js';
 
 /** Which processes are read, and how. */
 export interface ScanOptions extends ReadOptions {
@@ -66,12 +67,6 @@ function requirePids(pids: unknown): number[] | undefined {
   return Array.from(pids as Iterable<unknown>, (pid, index) => requirePid(pid, `options.pids[${index}]`));
 }
 
-function requireBoolean(value: unknown, argument: string): boolean {
-  if (value === undefined) return false;
-  if (typeof value !== 'boolean') throw invalidArgType(argument, 'a boolean', value);
-  return value;
-}
-
 /** What every() yields: one scan, and what has changed since the one before. */
 export interface RssScan<Reading> {
   readings: Reading[];
@@ -82,46 +77,40 @@ export interface RssScan<Reading> {
   at: number;
 }
 
-/** One process among all that ever had its pid. */
-interface ProcessKey {
-  pid: number;
-  startTicks: number;
+/** The start of each process, in clock ticks, by its pid: the two together identify it. */
+type Starts = ReadonlyMap<number, number>;
+
+/** What toReadings() makes of one scan. */
+interface Readings {
+  readings: RssReading[];
+  starts: Starts;
 }
 
-function difference(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): number[] {
+/** @returns the pids of processes that are in `a` and not in `b`. */
+function difference(a: Starts, b: Starts): number[] {
   return [...a].filter(([pid, startTicks]) => b.get(pid) !== startTicks).map(([pid]) => pid);
 }
 
-/** How long converting rows holds the event loop before it lets others have a turn. */
-const SLICE_MS = 4;
-
-/**
- * Makes readings of rows, in slices: who a process is takes files that are read here.
- *
- * @returns with each reading, whose it is.
- */
+/** Makes readings of rows, in slices: who a process is takes files that are read here. */
 async function toReadings(
   rows: ProcessFiles[],
   tree: ProcTree,
   parts: Parts,
   { all, identities, signal }: { all: boolean; identities: Identities | undefined; signal: AbortSignal | undefined },
-): Promise<{ readings: RssReading[]; keys: ProcessKey[] }> {
+): Promise<Readings> {
   const readings: RssReading[] = [];
-  const keys: ProcessKey[] = [];
-  let sliceEnd = performance.now() + SLICE_MS;
+  const starts = new Map<number, number>();
+  const slice = new TimeSlice();
   for (const files of rows) {
     if (!all && !hasMemory(files)) continue;
     const reading = readingWith(files, tree, parts, identities);
     if (!reading) continue;
     readings.push(reading);
-    keys.push({ pid: files.pid, startTicks: files.startTicks });
-    if (!identities || performance.now() < sliceEnd) continue;
-    await nextTurn();
-    if (signal?.aborted) throw abortError(signal);
-    sliceEnd = performance.now() + SLICE_MS;
+    starts.set(files.pid, files.startTicks);
+    if (identities && slice.isOver()) await slice.next(signal);
   }
   identities?.keep(rows);
-  return { readings, keys };
+  return { readings, starts };
 }
 
 /**
@@ -152,7 +141,7 @@ export class RssScanner<const Options extends RssScannerOptions = Record<never, 
     const {
       root,
       pids,
-      all,
+      all = false,
       maxOpenFiles = DEFAULT_OPEN_FILES,
       ...parts
     } = requireOptions<RssScannerOptions>(options, ['root', 'pids', 'all', 'maxOpenFiles', ...PART_NAMES]);
@@ -205,17 +194,16 @@ export class RssScanner<const Options extends RssScannerOptions = Record<never, 
     signal: AbortSignal | undefined,
   ): AsyncGenerator<RssScan<ReadingWith<Options>>, undefined> {
     const begin = performance.now();
-    let before: Map<number, number> | undefined;
+    let before: Starts | undefined;
     for (let multiple = 0; ; ) {
-      const { readings, keys } = await this.#scan(signal);
-      const now = new Map(keys.map(({ pid, startTicks }) => [pid, startTicks]));
+      const { readings, starts } = await this.#scan(signal);
       yield {
         readings: readings as ReadingWith<Options>[],
-        started: before ? difference(now, before) : [],
-        ended: before ? difference(before, now) : [],
+        started: before ? difference(starts, before) : [],
+        ended: before ? difference(before, starts) : [],
         at: Date.now(),
       };
-      before = now;
+      before = starts;
       const elapsed = performance.now() - begin;
       multiple = Math.max(multiple, Math.floor(elapsed / intervalMs)) + 1;
       await this.#sleep(multiple * intervalMs - elapsed, signal);
@@ -240,7 +228,7 @@ export class RssScanner<const Options extends RssScannerOptions = Record<never, 
     if (signal?.aborted) throw abortError(signal);
   }
 
-  async #scan(signal: AbortSignal | undefined): Promise<{ readings: RssReading[]; keys: ProcessKey[] }> {
+  async #scan(signal: AbortSignal | undefined): Promise<Readings> {
     const before = this.#last;
     const turn = (async () => {
       await before;
@@ -314,7 +302,7 @@ export async function scanRss<const Options extends ScanOptions & { signal?: Abo
   const names = ['root', 'pids', 'all', 'signal', ...PART_NAMES] as const;
   const given = requireOptions<ScanOptions & { signal?: AbortSignal }>(options, names);
   const parts = requireParts(given);
-  const all = requireBoolean(given.all, 'options.all');
+  const all = requireBoolean(given.all === undefined ? false : given.all, 'options.all');
   const pids = requirePids(given.pids);
   const signal = requireSignal(given.signal);
   const tree = await openTreeSoon(given.root, signal);

@@ -25,8 +25,8 @@ let lookedAt = Number.NEGATIVE_INFINITY;
 
 /** Changes whenever the file does. */
 function versionOf(path: string): string {
-  const status = statSync(path, { throwIfNoEntry: false });
-  return status ? `${status.dev}:${status.ino}:${status.size}:${status.mtimeMs}` : '';
+  const { dev, ino, size, mtimeMs } = statSync(path);
+  return `${dev}:${ino}:${size}:${mtimeMs}`;
 }
 
 /** @returns this machine's name for a user id; null where its password file has none, as for users of a directory service. */
@@ -36,9 +36,10 @@ export function userName(uid: number): string | null {
     lookedAt = now;
     try {
       const found = versionOf(PASSWORD_FILE);
-      if (found !== version)
-        users = parseUsers(found && readRegularFile(PASSWORD_FILE, TREE_FILE_BYTES, 'follow').toString('utf8'));
-      version = found;
+      if (found !== version) {
+        users = parseUsers(readRegularFile(PASSWORD_FILE, TREE_FILE_BYTES, 'follow').toString('utf8'));
+        version = found;
+      }
     } catch {
       users = new Map();
       version = '';

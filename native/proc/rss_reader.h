@@ -16,13 +16,13 @@ inline constexpr uint32_t kKeptFiles = 3;
 // Descriptors that a kept process takes at most: those of the three files, and schedstat's.
 inline constexpr uint32_t kKeptDescriptors = 4;
 
-// Bits of `want`: files to read besides the first three.
+// Bits of `want`: what to read besides the figures of stat and statm.
 inline constexpr uint32_t kWantRollup = 1;
 inline constexpr uint32_t kWantOom = 2;
 inline constexpr uint32_t kWantStatus = 4;
 inline constexpr uint32_t kWantCpu = 8;
 
-// What is wanted of files that the evidence of a LastReading speaks for.
+// The bits whose figures do not change while a process is idle: a LastReading has them.
 inline constexpr uint32_t kWantLasting = kWantStatus | kWantCpu;
 
 // A failure in one number: error + kErrnos * file. There are fewer errnos.

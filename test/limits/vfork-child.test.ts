@@ -47,15 +47,7 @@ afterEach(async () => {
   parent?.kill('SIGKILL');
   if (parent && parent.exitCode === null && parent.signalCode === null) await once(parent, 'exit');
   while (childPid !== undefined && isThere(childPid)) await sleep(5);
-  for (let attempt = 0; group; attempt++) {
-    try {
-      group.remove();
-      break;
-    } catch (error) {
-      if (attempt === 100) throw error;
-      await sleep(20);
-    }
-  }
+  await group?.removeSoon();
   parent = group = childPid = undefined;
 });
 

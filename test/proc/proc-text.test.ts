@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseStat, parseStatm } from '../../lib/proc/files/proc-text.js';
+import { AWKWARD_NAMES } from '../support/proc-tree.js';
 
 const parameters = process.env.SEED ? { seed: Number(process.env.SEED) } : {};
 
@@ -31,21 +32,7 @@ describe('parseStat', () => {
     });
   });
 
-  it.each([
-    '',
-    ' ',
-    ')',
-    '(',
-    ') R 1 (',
-    '((sd-pam))',
-    'a b  c',
-    'two\nlines',
-    ') Z 1 1 1 0 -1',
-    'Web Content',
-    'näme 名前',
-    '�',
-    '\u001b[2J',
-  ])('keeps the name %j', (name) => {
+  it.each(AWKWARD_NAMES)('keeps the name %j', (name) => {
     expect(parseStat(statLine(name))).toMatchObject({ name, state: 'S', rssPages: 410 });
   });
 

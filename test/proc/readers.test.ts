@@ -7,7 +7,15 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type ProcessFiles, Want } from '../../lib/proc/files/process-row.js';
 import type { ProcReader } from '../../lib/proc/files/reader.js';
 import { readers } from '../support/proc-readers.js';
-import { FakeProc, type FakeProcess, rollupText, statmText, statText, statusText } from '../support/proc-tree.js';
+import {
+  AWKWARD_NAMES,
+  FakeProc,
+  type FakeProcess,
+  rollupText,
+  statmText,
+  statText,
+  statusText,
+} from '../support/proc-tree.js';
 import { randomIntegers, testSeed } from '../support/random.js';
 import { itUnless, notLinux } from '../support/skip.js';
 import { thrown } from '../support/thrown.js';
@@ -92,20 +100,7 @@ describe.each(readers)('the $name reader$skipped', ({ reader: maybe }) => {
     expect(reader.readOne(tree.root, 42, Want.STATUS)).toEqual({ ...least, ...breakdown });
   });
 
-  test.each([
-    '',
-    ' ',
-    ')',
-    '(',
-    ') R 1 (',
-    '((sd-pam))',
-    'two\nlines',
-    ') Z 1 1 1 0 -1 4194304 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 ',
-    'näme 名前',
-    '\ufeffmarked',
-    '\u001b[2J',
-    'kworker/u8:3-events_unbound',
-  ])('keeps the name %j', (name) => {
+  test.each(AWKWARD_NAMES)('keeps the name %j', (name) => {
     const tree = fakeProc().set(5, { name, approximate: 10, resident: 11 });
     expect(reader.readOne(tree.root, 5, 0)).toMatchObject({ name, statRssPages: 10, residentPages: 11 });
   });

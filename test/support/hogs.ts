@@ -1,7 +1,6 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { TestCgroup } from './memory-cgroup.js';
 
@@ -52,18 +51,7 @@ export class Hogs {
     const ended = running.map((child) => once(child, 'exit'));
     for (const child of running) child.kill('SIGKILL');
     await Promise.all(ended);
-    // The kernel lets go of a group's last process a little after its parent has heard of the end.
-    for (const group of this.#groups.splice(0).reverse()) {
-      for (let attempt = 0; ; attempt++) {
-        try {
-          group.remove();
-          break;
-        } catch (error) {
-          if (attempt === 100) throw error;
-          await sleep(20);
-        }
-      }
-    }
+    for (const group of this.#groups.splice(0).reverse()) await group.removeSoon();
   }
 }
 

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const V1 = '/sys/fs/cgroup/memory';
 const V2 = '/sys/fs/cgroup';
@@ -45,6 +46,19 @@ export class TestCgroup {
   /** The processes in it must have ended. */
   remove(): void {
     rmdirSync(this.path);
+  }
+
+  /** Where they may be ending: the kernel lets go of the last process a little after its parent has heard of the end. */
+  async removeSoon(): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        this.remove();
+        return;
+      } catch (error) {
+        if (attempt === 100) throw error;
+        await sleep(20);
+      }
+    }
   }
 }
 

@@ -2,6 +2,26 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+/** Command names that a parser may stumble over. */
+export const AWKWARD_NAMES = [
+  '',
+  ' ',
+  ')',
+  '(',
+  ') R 1 (',
+  '((sd-pam))',
+  'a b  c',
+  'two\nlines',
+  ') Z 1 1 1 0 -1',
+  ') Z 1 1 1 0 -1 4194304 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 ',
+  'Web Content',
+  'näme 名前',
+  '\ufffd',
+  '\ufeffmarked',
+  '\u001b[2J',
+  'kworker/u8:3-events_unbound',
+];
+
 /** What a made-up process says in its files; sizes in pages of 4 KiB where nothing else is said. */
 export interface FakeProcess {
   name?: string | Uint8Array;

@@ -2,12 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { getAffinity } from '../../cpu/affinity.js';
 import { currentCpu } from '../../cpu/current-cpu.js';
 import { topology } from '../../cpu/topology.js';
+import { namedFigures } from '../../native/named-figures.js';
 import { native } from '../../native/native.js';
 import { pageBytes } from '../../native/page-bytes.js';
 import { noProcError } from '../files/errors.js';
 import { parseRollup, parseStat, parseStatm } from '../files/proc-text.js';
 import { type Accounting, type AccountingModel, type CpuCounts, errorRange, flatBatch } from './model.js';
-import { interpretDrift, interpretFigures, type ThreeFigures, toDriftObservations } from './observations.js';
+import { DRIFT_FIELDS, interpretDrift, interpretFigures, type ThreeFigures } from './observations.js';
 
 /** How this machine's kernel counts RSS, and how wrong a fast read can be. */
 export interface RssAccounting {
@@ -49,7 +50,7 @@ function probeNatively(cpus: CpuCounts): Accounting | undefined {
   const touchCpu = allowed.find((cpu) => cpu !== readCpu) ?? readCpu;
   const seen = addon.probeAccounting(touchCpu, readCpu, flatBatch(cpus.online));
   if (typeof seen === 'number') return undefined;
-  return interpretDrift(toDriftObservations(seen), cpus);
+  return interpretDrift(namedFigures(DRIFT_FIELDS, seen), cpus);
 }
 
 /**

@@ -29,11 +29,6 @@ export const DRIFT_FIELDS = [
 /** What a short-lived child saw of its own RSS while it touched page after page. */
 export type DriftObservations = Record<(typeof DRIFT_FIELDS)[number], number>;
 
-/** Names the figures that the addon's probe returns. */
-export function toDriftObservations(figures: Float64Array): DriftObservations {
-  return Object.fromEntries(DRIFT_FIELDS.map((name, index) => [name, figures[index]])) as DriftObservations;
-}
-
 /** Observations of this many pages showing at once, of 32, leave nothing for a batch. */
 const NEARLY_ALL = 30;
 

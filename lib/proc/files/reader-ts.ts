@@ -1,14 +1,11 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { abortError } from '../../errors.js';
+import { TimeSlice } from '../time-slice.js';
 import { processError } from './errors.js';
 import { KEPT_FILES, KeptFiles, type ProcessDirectory } from './kept-files.js';
 import { listPids } from './pid-list.js';
 import type { ProcessFiles } from './process-row.js';
 import { directoryOf, FileError, isOutOfFiles, readByPaths, readOne, readWhole, requireRoot } from './read-process.js';
 import type { ProcReader, Scanner, ScanRequest } from './reader.js';
-
-/** How long a scan blocks the event loop at a time. */
-const SLICE_MS = 4;
 
 class TsScanner implements Scanner {
   readonly #root: string;
@@ -33,14 +30,13 @@ class TsScanner implements Scanner {
       if (pids) requireRoot(this.#root);
       this.#forgetAllBut(listed);
       const rows: ProcessFiles[] = [];
-      let sliceEnd = performance.now() + SLICE_MS;
+      const slice = new TimeSlice();
       for (const pid of listed) {
         const row = this.#read(pid, want);
         if (row) rows.push(row);
-        if (performance.now() < sliceEnd) continue;
-        await nextTurn();
-        if (signal?.aborted || this.#closed) break;
-        sliceEnd = performance.now() + SLICE_MS;
+        if (!slice.isOver()) continue;
+        await slice.next(signal);
+        if (this.#closed) break;
       }
       if (signal?.aborted) throw abortError(signal);
       return rows;
